@@ -8,6 +8,8 @@
 #include <ashlar/core/bytes.hpp>
 #include <ashlar/core/config.hpp>
 #include <ashlar/core/containers.hpp>
+#include <ashlar/core/copy_nt.hpp>
+#include <ashlar/core/crc32c.hpp>
 #include <ashlar/core/ids.hpp>
 #include <ashlar/core/number.hpp>
 #include <ashlar/core/paged_view.hpp>
