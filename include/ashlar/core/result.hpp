@@ -85,7 +85,10 @@ public:
     constexpr result(result&&) requires trivial_copy = default;
     constexpr result(result&& other) requires(!trivial_copy) : ok_(other.ok_) { take(std::move(other)); }
     constexpr result& operator=(const result&) requires trivial_copy = default;
-    constexpr result& operator=(result other) requires(!trivial_copy) {
+    constexpr result& operator=(result&&) requires trivial_copy = default;
+    constexpr result& operator=(const result& other) requires(!trivial_copy) { return *this = result(other); }
+    constexpr result& operator=(result&& other) requires(!trivial_copy) {
+        if (this == &other) return *this;
         destroy();
         ok_ = other.ok_;
         take(std::move(other));
