@@ -6,5 +6,7 @@
 #pragma once
 
 #include <ashlar/fabric/concepts.hpp>
+#include <ashlar/fabric/loopback.hpp>
 #include <ashlar/fabric/memory.hpp>
 #include <ashlar/fabric/op.hpp>
+#include <ashlar/fabric/peer_table.hpp>
