@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scheduler wants done. Each action is a trivially copyable struct; the edge carries them out in order and decides
-// nothing. `actions` is the buffer that a step fills: allocated once, large enough for any step of its scheduler.
+// What a scheduler wants done. Each action is a trivially copyable struct; the edge carries them out in order and
+// decides nothing. `actions` is the buffer that a step fills: allocated once, large enough for any step of its
+// scheduler.
 //
 //     sched::actions out(policy.actions_max());
 //     policy.step(event, now, out);
@@ -30,7 +31,7 @@ enum class reject_reason : std::uint8_t {
     unavailable, // 503: no live instance of a role that it needs
     draining,    // 503: shutting down
     too_long,    // 400: prompt + max_tokens fit into no instance's pool
-    invalid,     // 400: no prompt, nothing to generate, or the id is in use
+    invalid,     // 400: no prompt or nothing to generate
 };
 
 // Never admitted: nothing was reserved anywhere.
@@ -60,7 +61,8 @@ struct fail {
     friend bool operator==(const fail&, const fail&) = default;
 };
 
-// For the record: the request starts over as `attempt`; the `tokens_kept` that its client already has are prefilled again.
+// For the record: the request starts over as `attempt`; the `tokens_kept` that its client already has are prefilled
+// again.
 struct retry {
     request_id request;
     std::uint32_t attempt = 0;
@@ -82,9 +84,8 @@ struct reserve {
     role as = role::unified;           // what the instance will do for this request
     std::uint32_t context_tokens = 0;  // to be prefilled: prompt + generated so far
     std::uint32_t capacity_tokens = 0; // prefill: the same; decode and unified: prompt + max_tokens
-    static constexpr auto fields = std::tuple{&reserve::request,        &reserve::attempt,
-                                              &reserve::instance,       &reserve::as,
-                                              &reserve::context_tokens, &reserve::capacity_tokens};
+    static constexpr auto fields = std::tuple{&reserve::request, &reserve::attempt,        &reserve::instance,
+                                              &reserve::as,      &reserve::context_tokens, &reserve::capacity_tokens};
     friend bool operator==(const reserve&, const reserve&) = default;
 };
 
@@ -115,8 +116,8 @@ struct batch_item {
     friend bool operator==(const batch_item&, const batch_item&) = default;
 };
 
-// Close the sequence; stop what is under way for it. Blocks that a peer may still write go to quarantine, as the engine's
-// cache decides. Sent exactly once for each `reserve`, unless that failed or the instance is gone.
+// Close the sequence; stop what is under way for it. Blocks that a peer may still write go to quarantine, as the
+// engine's cache decides. Sent exactly once for each `reserve`, unless that failed or the instance is gone.
 struct release {
     request_id request;
     std::uint32_t attempt = 0;
@@ -127,7 +128,8 @@ struct release {
 
 // ---- to whoever runs the fleet
 
-// No heartbeat in time: the scheduler has written this incarnation off. Fence it: close its connection, end its process.
+// No heartbeat in time: the scheduler has written this incarnation off. Fence it: close its connection, end its
+// process.
 struct instance_lost {
     instance_id instance;
     epoch_id epoch;
@@ -135,7 +137,7 @@ struct instance_lost {
     friend bool operator==(const instance_lost&, const instance_lost&) = default;
 };
 
-// Send `tick` then (replaces the timer before it; never() means none is needed).
+// Send `tick` then. Replaces the timer before it.
 struct set_timer {
     instant at = instant::never();
     static constexpr auto fields = std::tuple{&set_timer::at};

@@ -61,7 +61,26 @@ void take(byte_reader& in, T& value) {
     }
 }
 
+template <class T>
+constexpr std::size_t size_of(const T&) {
+    if constexpr (std::same_as<T, ashlar::error>)
+        return 2 + 2 + 4;
+    else
+        return sizeof(T); // ids, units, enums and integers are exactly their number
+}
+
 } // namespace detail
+
+template <described T>
+constexpr std::size_t encoded_size(const T& value) {
+    return std::apply([&](auto... member) { return (std::size_t{0} + ... + detail::size_of(value.*member)); },
+                      T::fields);
+}
+
+template <described... T>
+std::size_t encoded_size(const std::variant<T...>& value) {
+    return 1 + std::visit([](const auto& alternative) { return encoded_size(alternative); }, value);
+}
 
 template <described T>
 void encode(byte_writer& out, const T& value) {

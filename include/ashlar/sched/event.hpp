@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scheduler is told. Each event is a trivially copyable struct; `event` is any one of them. The edge fills them in
-// from sockets, the simulator from virtual time, a replay from a log.
+// What a scheduler is told. Each event is a trivially copyable struct; `event` is any one of them. The edge fills them
+// in from sockets, the simulator from virtual time, a replay from a log.
 //
-//     policy.step(sched::arrive{.request = id, .prompt_tokens = 512, .max_tokens = 64, .deadline = now + 30_s}, now, out);
+//     policy.step(sched::arrive{.request = id, .prompt_tokens = 512, .max_tokens = 64, .deadline = now + 30_s}, now,
+//     out);
 //
 // Whatever an engine says about a request carries (request, attempt, instance): a scheduler ignores what does not match
 // the request's present attempt, so events may be late, doubled or out of order between instances.
@@ -35,14 +36,17 @@ struct instance_up {
     instance_id instance;
     role as = role::unified;
     epoch_id epoch;
-    std::uint32_t blocks_total = 0;     // of its KV pool
+    std::uint32_t blocks_total = 0; // of its KV pool
     std::uint32_t tokens_per_block = 0;
     std::uint32_t batch_tokens_max = 0; // tokens of one batch: the budget that prefill chunks are cut to
     std::uint32_t sequences_max = 0;    // requests that may hold KV there at a time
-    static constexpr auto fields =
-        std::tuple{&instance_up::instance,     &instance_up::as,               &instance_up::epoch,
-                   &instance_up::blocks_total, &instance_up::tokens_per_block, &instance_up::batch_tokens_max,
-                   &instance_up::sequences_max};
+    static constexpr auto fields = std::tuple{&instance_up::instance,
+                                              &instance_up::as,
+                                              &instance_up::epoch,
+                                              &instance_up::blocks_total,
+                                              &instance_up::tokens_per_block,
+                                              &instance_up::batch_tokens_max,
+                                              &instance_up::sequences_max};
     friend bool operator==(const instance_up&, const instance_up&) = default;
 };
 
@@ -108,8 +112,8 @@ struct reserve_failed {
     std::uint32_t attempt = 0;
     instance_id instance;
     error fault;
-    static constexpr auto fields =
-        std::tuple{&reserve_failed::request, &reserve_failed::attempt, &reserve_failed::instance, &reserve_failed::fault};
+    static constexpr auto fields = std::tuple{&reserve_failed::request, &reserve_failed::attempt,
+                                              &reserve_failed::instance, &reserve_failed::fault};
     friend bool operator==(const reserve_failed&, const reserve_failed&) = default;
 };
 
@@ -162,7 +166,8 @@ struct transfer_done {
     request_id request;
     std::uint32_t attempt = 0;
     instance_id instance; // who says so
-    static constexpr auto fields = std::tuple{&transfer_done::request, &transfer_done::attempt, &transfer_done::instance};
+    static constexpr auto fields =
+        std::tuple{&transfer_done::request, &transfer_done::attempt, &transfer_done::instance};
     friend bool operator==(const transfer_done&, const transfer_done&) = default;
 };
 
@@ -179,7 +184,9 @@ struct transfer_failed {
 
 // ---- time and the end
 
-struct tick { // the timer that set_timer asked for; harmless at any other time
+// The timer that set_timer asked for went off; harmless at any other time. Deliver what the sockets hold first: a tick
+// is where silent instances are written off.
+struct tick {
     static constexpr auto fields = std::tuple{};
     friend bool operator==(const tick&, const tick&) = default;
 };
