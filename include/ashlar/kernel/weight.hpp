@@ -45,14 +45,12 @@ struct weight_view {
     }
 };
 
-namespace detail {
 template <class T>
-T read(const std::byte* from) {
+T unaligned(const std::byte* from) {
     T value;
     std::memcpy(&value, from, sizeof value);
     return value;
 }
-} // namespace detail
 
 // One weight in float: the very value that the kernels multiply with (q4_1 rounds once, in a fused multiply-add).
 inline float element(const weight_view& w, std::uint32_t row, std::uint32_t column) {
@@ -60,16 +58,16 @@ inline float element(const weight_view& w, std::uint32_t row, std::uint32_t colu
     const std::byte* line = w.data + row * row_bytes(w.format, w.columns);
     const std::byte* block = line + std::size_t{column / block_columns(w.format)} * block_bytes(w.format);
     switch (w.format) {
-    case weight_format::f32: return detail::read<float>(block);
-    case weight_format::f16: return to_float(detail::read<f16>(block));
-    case weight_format::bf16: return to_float(detail::read<bf16>(block));
+    case weight_format::f32: return unaligned<float>(block);
+    case weight_format::f16: return to_float(unaligned<f16>(block));
+    case weight_format::bf16: return to_float(unaligned<bf16>(block));
     case weight_format::q4_1: {
         const std::uint32_t i = column % 32, byte = std::to_integer<std::uint32_t>(block[4 + i % 16]);
         const auto q = static_cast<float>(i < 16 ? byte & 15 : byte >> 4);
-        return __builtin_fmaf(to_float(detail::read<f16>(block)), q, to_float(detail::read<f16>(block + 2)));
+        return __builtin_fmaf(to_float(unaligned<f16>(block)), q, to_float(unaligned<f16>(block + 2)));
     }
     case weight_format::q8_0:
-        return to_float(detail::read<f16>(block)) * static_cast<float>(detail::read<std::int8_t>(block + 2 + column % 32));
+        return to_float(unaligned<f16>(block)) * static_cast<float>(unaligned<std::int8_t>(block + 2 + column % 32));
     }
     return 0;
 }

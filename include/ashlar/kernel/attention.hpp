@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Causal attention over paged keys and values with grouped queries, for one query or a tile of consecutive ones. Every
+// (query, head) walks its own positions from 0 in groups of 16 with an online softmax (Milakov and Gimelshein, arXiv
+// 1805.02867) in fp32: its bits depend on its position, its query and the pages' values, not on the tile, the chunk, the
+// batch or the pages' size. Positions after the query are never read: whatever lies there cannot leak.
+//
+//     attend<cpu>(view, {.query = q, .query_stride = 576, .out = o, .out_stride = 576, .position = 40, .tokens = 8},
+//                 heads, first_head, head_count);
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <ashlar/core/assert.hpp>
+#include <ashlar/core/paged_view.hpp>
+#include <ashlar/kernel/cpu.hpp>
+#include <ashlar/kernel/exp.hpp>
+
+namespace ashlar::inline v0::kernel {
+
+inline constexpr std::uint32_t query_tile = 8;          // most tokens of one call
+inline constexpr std::uint32_t head_dim_max = 256;
+inline constexpr std::uint32_t head_group_max = 64;     // most query heads of one call
+
+// Queries of `tokens` consecutive positions, scaled by 1 / sqrt(head_dim) already; head h at [h * head_dim].
+struct queries {
+    const float* query;
+    std::size_t query_stride; // floats from a token to the next
+    float* out;
+    std::size_t out_stride;
+    std::uint32_t position; // of the first
+    std::uint32_t tokens;   // 1 to query_tile
+};
+
+inline namespace ASHLAR_KERNEL_TARGET {
+
+namespace detail {
+// Sixteen consecutive positions of one KV head.
+template <class T>
+struct key_group {
+    const T* key[lanes];
+    const T* value[lanes];
+};
+
+// Running maximum and sum of one (query, head); its weighted values stand unnormalised in `out`.
+struct softmax_state {
+    float highest = -INFINITY;
+    float sum = 0;
+};
+
+template <class K, std::size_t Vectors, class T>
+[[gnu::always_inline]] inline void weigh_values(const key_group<T>& group, const float* weight, std::size_t count,
+                                                float rescale, std::size_t d, float* out) {
+    typename K::vec sum[Vectors];
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < Vectors; ++v) sum[v] = K::mul(K::load(out + d + v * lanes), K::set1(rescale));
+    for (std::size_t t = 0; t < count; ++t) {
+        const auto p = K::set1(weight[t]);
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < Vectors; ++v) {
+            sum[v] = K::fma(p, K::load(group.value[t] + d + v * lanes), sum[v]);
+        }
+    }
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < Vectors; ++v) K::store(out + d + v * lanes, sum[v]);
+}
+
+// One (query, head) over the first `count` positions of a group.
+template <class K, class T>
+void attend_group(const key_group<T>& group, std::size_t count, const float* query, std::size_t dim,
+                  softmax_state& state, float* out) {
+    typename K::vec dot[lanes];
+#pragma GCC unroll 16
+    for (std::size_t t = 0; t < lanes; ++t) dot[t] = K::zero();
+    for (std::size_t d = 0; d < dim; d += lanes) {
+        const auto q = K::load(query + d);
+#pragma GCC unroll 16
+        for (std::size_t t = 0; t < lanes; ++t) dot[t] = K::fma(K::load(group.key[t] + d), q, dot[t]);
+    }
+    const auto scores = K::select_first(count, K::sums(dot), K::set1(-INFINITY));
+    const float highest = std::max(state.highest, K::highest(scores));
+    alignas(64) float weight[lanes];
+    const auto weights = exp<K>(K::add(scores, K::set1(-highest)));
+    K::store(weight, weights);
+    alignas(64) float rescale[lanes];
+    K::store(rescale, exp<K>(K::set1(state.highest - highest)));
+    state.sum = __builtin_fmaf(state.sum, rescale[0], K::sum(weights));
+    state.highest = highest;
+    std::size_t d = 0;
+    for (; d + 4 * lanes <= dim; d += 4 * lanes) weigh_values<K, 4>(group, weight, count, rescale[0], d, out);
+    for (; d < dim; d += lanes) weigh_values<K, 1>(group, weight, count, rescale[0], d, out);
+}
+
+// Walks the pages of a view from its first token.
+template <class T>
+class page_walk {
+public:
+    page_walk(const paged_view<T>& view, std::uint32_t head) : view_(view), head_(head) {}
+
+    // The next `count` positions; the others repeat the first, so that they can be read and dropped.
+    void next(std::size_t count, key_group<T>& group) {
+        for (std::size_t i = 0; i < lanes; ++i) {
+            if (i >= count) {
+                group.key[i] = group.key[0];
+                group.value[i] = group.value[0];
+                continue;
+            }
+            while (page_ == view_.runs[run_].count) ++run_, page_ = 0;
+            const std::uint32_t block = view_.runs[run_].first + page_;
+            group.key[i] = view_.at(block, plane::key, head_, token_);
+            group.value[i] = view_.at(block, plane::value, head_, token_);
+            if (++token_ == view_.tokens_per_block) ++page_, token_ = 0;
+        }
+    }
+
+private:
+    const paged_view<T>& view_;
+    std::uint32_t head_;
+    std::size_t run_ = 0;
+    std::uint32_t page_ = 0, token_ = 0;
+};
+} // namespace detail
+
+// Query heads [first, first + count) of `heads`, all of one KV head. Uses at most 37 KiB of stack.
+template <class K, class T>
+void attend(const paged_view<T>& view, const queries& work, std::uint32_t heads, std::uint32_t first,
+            std::uint32_t count) {
+    const std::uint32_t dim = view.head_dim, per_kv = heads / view.head_count, last = work.position + work.tokens;
+    ASHLAR_ASSERT(work.tokens >= 1 && work.tokens <= query_tile && count >= 1 && count <= head_group_max);
+    ASHLAR_ASSERT(dim % lanes == 0 && dim <= head_dim_max && first / per_kv == (first + count - 1) / per_kv);
+    // Pages are converted once for all that read them, but for one or two readers that costs more than it saves.
+    const bool stage = !std::is_same_v<T, float> && work.tokens * count > 2;
+    alignas(64) float staged[2][lanes][head_dim_max];
+    detail::softmax_state state[query_tile][head_group_max];
+    for (std::uint32_t t = 0; t < work.tokens; ++t) {
+        float* out = work.out + t * work.out_stride + std::size_t{first} * dim;
+        std::fill(out, out + std::size_t{count} * dim, 0.0f);
+    }
+    detail::page_walk<T> pages(view, first / per_kv);
+    for (std::uint32_t start = 0; start < last; start += lanes) {
+        const std::size_t present = std::min<std::size_t>(lanes, last - start);
+        detail::key_group<T> group;
+        pages.next(present, group);
+        detail::key_group<float> floats;
+        if (stage) {
+            for (std::size_t i = 0; i < lanes; ++i) {
+                const std::size_t from = i < present ? i : 0;
+                floats.key[i] = staged[0][from];
+                floats.value[i] = staged[1][from];
+                if (i >= present) continue;
+                for (std::size_t d = 0; d < dim; d += lanes) {
+                    K::store(staged[0][i] + d, K::load(group.key[i] + d));
+                    K::store(staged[1][i] + d, K::load(group.value[i] + d));
+                }
+            }
+        }
+        for (std::uint32_t t = 0; t < work.tokens; ++t) {
+            const std::uint32_t end = work.position + t + 1; // sees [0, end)
+            if (end <= start) continue;
+            const std::size_t seen = std::min<std::size_t>(lanes, end - start);
+            for (std::uint32_t h = 0; h < count; ++h) {
+                const float* query = work.query + t * work.query_stride + std::size_t{first + h} * dim;
+                float* out = work.out + t * work.out_stride + std::size_t{first + h} * dim;
+                if (stage) detail::attend_group<K>(floats, seen, query, dim, state[t][h], out);
+                else detail::attend_group<K>(group, seen, query, dim, state[t][h], out);
+            }
+        }
+    }
+    for (std::uint32_t t = 0; t < work.tokens; ++t) {
+        for (std::uint32_t h = 0; h < count; ++h) {
+            float* out = work.out + t * work.out_stride + std::size_t{first + h} * dim;
+            const auto sum = K::set1(state[t][h].sum);
+            for (std::size_t d = 0; d < dim; d += lanes) K::store(out + d, K::div(K::load(out + d), sum));
+        }
+    }
+}
+
+} // namespace ASHLAR_KERNEL_TARGET
+} // namespace ashlar::inline v0::kernel
