@@ -15,7 +15,8 @@
 
 namespace ashlar::inline v0 {
 
-static_assert(std::endian::native == std::endian::little, "ashlar's wire formats are little-endian, as are its machines");
+static_assert(std::endian::native == std::endian::little,
+              "ashlar's wire formats are little-endian, as are its machines");
 
 class byte_writer {
 public:

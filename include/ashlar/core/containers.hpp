@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Containers that never grow behind one's back. `fixed_array` allocates once, in its constructor; the others stand on it
-// or inside themselves. Reaching a limit is a return value, so that the caller decides what a full queue means.
+// Containers that never grow behind one's back. `fixed_array` allocates once, in its constructor; the others stand on
+// it or inside themselves. Reaching a limit is a return value, so that the caller decides what a full queue means.
 //
 //     bounded_vector<op> ops(64);   if (!ops.push_back(o)) return errc::exhausted;
 //     ring<event> queue(256);       queue.push(e); queue.pop();
-//     id_table<std::uint64_t, state> by_id(1024);   // open addressing; not iterable, so that no policy depends on order
+//     id_table<std::uint64_t, state> by_id(1024);   // open addressing; not iterable, so that no policy depends on
+//     order
 //
 // Move-only. Not for use from several threads.
 #pragma once

@@ -4,10 +4,10 @@
 //
 //     f16 h = to<f16>(1.0f);   float x = to_float(h);
 //
-// Trivial types without arithmetic: they can be memcpy'd, mapped from a file and sent over a wire.
+// Trivial types without arithmetic: they can be memcpy'd, mapped from a file and sent over a wire. (The compiler's own
+// bit cast stands here because std::bit_cast is a host function to nvcc.)
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <type_traits>
 
@@ -29,21 +29,23 @@ using f32 = float;
 
 ASHLAR_HD constexpr float to_float(float x) { return x; }
 
-ASHLAR_HD constexpr float to_float(bf16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
+ASHLAR_HD constexpr float to_float(bf16 x) {
+    return __builtin_bit_cast(float, static_cast<std::uint32_t>(x.bits) << 16);
+}
 
 ASHLAR_HD constexpr float to_float(f16 x) {
     const std::uint32_t sign = (x.bits & 0x8000u) << 16;
     const std::uint32_t exponent = (x.bits >> 10) & 0x1fu;
     const std::uint32_t mantissa = x.bits & 0x3ffu;
-    if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-    if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+    if (exponent == 0x1f) return __builtin_bit_cast(float, sign | 0x7f800000u | (mantissa << 13));
+    if (exponent != 0) return __builtin_bit_cast(float, sign | ((exponent + 112) << 23) | (mantissa << 13));
     const float magnitude = static_cast<float>(mantissa) * 0x1p-24f; // subnormal: exact
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
+    return __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, magnitude) | sign);
 }
 
 template <class To>
 ASHLAR_HD constexpr To to(float x) {
-    const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
+    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, x);
     if constexpr (std::is_same_v<To, float>) {
         return x;
     } else if constexpr (std::is_same_v<To, bf16>) {
@@ -56,8 +58,8 @@ ASHLAR_HD constexpr To to(float x) {
         if (magnitude > 0x7f800000u) return {static_cast<std::uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu))};
         if (magnitude >= 0x477ff000u) return {static_cast<std::uint16_t>(sign | 0x7c00u)}; // rounds to infinity
         if (magnitude < 0x38800000u) { // subnormal or zero: let float addition round at 2^-24
-            const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
-            return {static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u))};
+            const float shifted = __builtin_bit_cast(float, magnitude) + 0.5f;
+            return {static_cast<std::uint16_t>(sign | (__builtin_bit_cast(std::uint32_t, shifted) - 0x3f000000u))};
         }
         const std::uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
         return {static_cast<std::uint16_t>(sign | ((rounded - 0x38000000u) >> 13))};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Seeded random numbers that are the same on every compiler and in every order of asking. `mix` turns (seed, counter)
-// into 64 random bits without state, so that adding an entity does not shift another's draws; `random_stream` counts for itself.
+// into 64 random bits without state, so that adding an entity does not shift another's draws; `random_stream` counts
+// for itself.
 //
 //     random_stream r{.seed = 7};   r.below(6);   r.unit();   float u = unit_float(mix(seed, position));
 //

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include <ashlar/core/assert.hpp>
+#include <ashlar/core/config.hpp>
 
 namespace ashlar::inline v0 {
 
@@ -76,18 +77,19 @@ class [[nodiscard]] result {
 public:
     using value_type = T;
 
-    constexpr result(T value) : value_(std::move(value)), ok_(true) {}
-    constexpr result(ashlar::error fault) : error_(fault), ok_(false) {}
-    constexpr result(errc code, origin from, std::int32_t os_code = 0) : result(ashlar::error{code, from, os_code}) {}
+    ASHLAR_HD constexpr result(T value) : value_(std::move(value)), ok_(true) {}
+    ASHLAR_HD constexpr result(ashlar::error fault) : error_(fault), ok_(false) {}
+    ASHLAR_HD constexpr result(errc code, origin from, std::int32_t os_code = 0)
+        : result(ashlar::error{code, from, os_code}) {}
 
     constexpr result(const result&) requires trivial_copy = default;
-    constexpr result(const result& other) requires(!trivial_copy) : ok_(other.ok_) { take(other); }
+    ASHLAR_HD constexpr result(const result& other) requires(!trivial_copy) : ok_(other.ok_) { take(other); }
     constexpr result(result&&) requires trivial_copy = default;
-    constexpr result(result&& other) requires(!trivial_copy) : ok_(other.ok_) { take(std::move(other)); }
+    ASHLAR_HD constexpr result(result&& other) requires(!trivial_copy) : ok_(other.ok_) { take(std::move(other)); }
     constexpr result& operator=(const result&) requires trivial_copy = default;
     constexpr result& operator=(result&&) requires trivial_copy = default;
-    constexpr result& operator=(const result& other) requires(!trivial_copy) { return *this = result(other); }
-    constexpr result& operator=(result&& other) requires(!trivial_copy) {
+    ASHLAR_HD constexpr result& operator=(const result& other) requires(!trivial_copy) { return *this = result(other); }
+    ASHLAR_HD constexpr result& operator=(result&& other) requires(!trivial_copy) {
         if (this == &other) return *this;
         destroy();
         ok_ = other.ok_;
@@ -95,29 +97,29 @@ public:
         return *this;
     }
     constexpr ~result() requires std::is_trivially_destructible_v<T> = default;
-    constexpr ~result() requires(!std::is_trivially_destructible_v<T>) { destroy(); }
+    ASHLAR_HD constexpr ~result() requires(!std::is_trivially_destructible_v<T>) { destroy(); }
 
-    constexpr explicit operator bool() const { return ok_; }
-    constexpr bool has_value() const { return ok_; }
+    ASHLAR_HD constexpr explicit operator bool() const { return ok_; }
+    ASHLAR_HD constexpr bool has_value() const { return ok_; }
 
-    constexpr T& value() & { return ASHLAR_ASSERT(ok_), value_; }
-    constexpr const T& value() const& { return ASHLAR_ASSERT(ok_), value_; }
-    constexpr T value() && { return ASHLAR_ASSERT(ok_), std::move(value_); }
-    constexpr T& operator*() & { return value(); }
-    constexpr const T& operator*() const& { return value(); }
-    constexpr T* operator->() { return &value(); }
-    constexpr const T* operator->() const { return &value(); }
-    constexpr ashlar::error error() const { return ASHLAR_ASSERT(!ok_), error_; }
+    ASHLAR_HD constexpr T& value() & { return ASHLAR_ASSERT(ok_), value_; }
+    ASHLAR_HD constexpr const T& value() const& { return ASHLAR_ASSERT(ok_), value_; }
+    ASHLAR_HD constexpr T value() && { return ASHLAR_ASSERT(ok_), std::move(value_); }
+    ASHLAR_HD constexpr T& operator*() & { return value(); }
+    ASHLAR_HD constexpr const T& operator*() const& { return value(); }
+    ASHLAR_HD constexpr T* operator->() { return &value(); }
+    ASHLAR_HD constexpr const T* operator->() const { return &value(); }
+    ASHLAR_HD constexpr ashlar::error error() const { return ASHLAR_ASSERT(!ok_), error_; }
 
-    constexpr T value_or(T other) const& { return ok_ ? value_ : std::move(other); }
+    ASHLAR_HD constexpr T value_or(T other) const& { return ok_ ? value_ : std::move(other); }
 
 private:
     template <class Other>
-    constexpr void take(Other&& other) {
+    ASHLAR_HD constexpr void take(Other&& other) {
         if (ok_) ::new (static_cast<void*>(&value_)) T(std::forward<Other>(other).value_);
         else ::new (static_cast<void*>(&error_)) ashlar::error(other.error_);
     }
-    constexpr void destroy() {
+    ASHLAR_HD constexpr void destroy() {
         if (ok_) value_.~T();
     }
 
@@ -134,13 +136,14 @@ public:
     using value_type = void;
 
     constexpr result() = default;
-    constexpr result(ashlar::error fault) : error_(fault), ok_(false) {}
-    constexpr result(errc code, origin from, std::int32_t os_code = 0) : result(ashlar::error{code, from, os_code}) {}
+    ASHLAR_HD constexpr result(ashlar::error fault) : error_(fault), ok_(false) {}
+    ASHLAR_HD constexpr result(errc code, origin from, std::int32_t os_code = 0)
+        : result(ashlar::error{code, from, os_code}) {}
 
-    constexpr explicit operator bool() const { return ok_; }
-    constexpr bool has_value() const { return ok_; }
-    constexpr void value() const { ASHLAR_ASSERT(ok_); }
-    constexpr ashlar::error error() const { return ASHLAR_ASSERT(!ok_), error_; }
+    ASHLAR_HD constexpr explicit operator bool() const { return ok_; }
+    ASHLAR_HD constexpr bool has_value() const { return ok_; }
+    ASHLAR_HD constexpr void value() const { ASHLAR_ASSERT(ok_); }
+    ASHLAR_HD constexpr ashlar::error error() const { return ASHLAR_ASSERT(!ok_), error_; }
 
 private:
     ashlar::error error_{};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SipHash-2-4 with 128 bits of output: a keyed hash for tickets and handshakes. Whoever lacks the 128-bit key can neither
-// forge a tag nor aim for a collision.
+// SipHash-2-4 with 128 bits of output: a keyed hash for tickets and handshakes. Whoever lacks the 128-bit key can
+// neither forge a tag nor aim for a collision.
 //
 //     digest128 tag = siphash128(key, bytes);
 //

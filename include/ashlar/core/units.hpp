@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Strong units, the only ones in the library. Time is a 64-bit count of nanoseconds: `instant` on a monotonic clock that
-// the edge owns, `duration` between two of them. Policies never read a clock: they are told `now`.
+// Strong units, the only ones in the library. Time is a 64-bit count of nanoseconds: `instant` on a monotonic clock
+// that the edge owns, `duration` between two of them. Policies never read a clock: they are told `now`.
 //
 //     instant deadline = now + 250_ms;
 #pragma once
@@ -14,6 +14,7 @@ namespace ashlar::inline v0 {
 struct duration {
     std::int64_t ns = 0;
 
+    friend constexpr bool operator==(const duration&, const duration&) = default; // nvcc 13.0 forgets the implied one
     friend constexpr auto operator<=>(const duration&, const duration&) = default;
     friend constexpr duration operator+(duration a, duration b) { return {a.ns + b.ns}; }
     friend constexpr duration operator-(duration a, duration b) { return {a.ns - b.ns}; }
@@ -27,6 +28,7 @@ struct instant {
 
     static constexpr instant never() { return {std::numeric_limits<std::int64_t>::max()}; }
 
+    friend constexpr bool operator==(const instant&, const instant&) = default; // nvcc 13.0 forgets the implied one
     friend constexpr auto operator<=>(const instant&, const instant&) = default;
     friend constexpr duration operator-(instant a, instant b) { return {a.ns - b.ns}; }
     // Saturates at never(): a deadline far away stays far away.

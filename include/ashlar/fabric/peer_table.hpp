@@ -94,7 +94,8 @@ public:
             entry& e = entries_[i];
             if (!std::exchange(e.unsaid, false)) continue;
             --unsaid_;
-            out = {.what = completion::kind::peer_down, .peer = {static_cast<std::uint32_t>(i)}, .fault = e.fault};
+            out = completion{
+                .what = completion::kind::peer_down, .peer = {static_cast<std::uint32_t>(i)}, .fault = e.fault};
             return true;
         }
         unsaid_ = 0; // what was left went away with its peer
