@@ -92,9 +92,10 @@ TEST_CASE("an id table behaves like a map with a limit, under 200,000 random ope
         std::map<std::uint64_t, int> model;
         random_stream r{.seed = keys};
         for (int i = 0; i < 200'000; ++i) {
-            const std::uint64_t key = keys > 1000 && !model.empty() && r.chance(0.5f)
-                                          ? std::next(model.begin(), static_cast<std::ptrdiff_t>(r.below(model.size())))->first
-                                          : r.below(keys);
+            const std::uint64_t key =
+                keys > 1000 && !model.empty() && r.chance(0.5f)
+                    ? std::next(model.begin(), static_cast<std::ptrdiff_t>(r.below(model.size())))->first
+                    : r.below(keys);
             if (r.chance(0.5f)) {
                 const bool fits = model.size() < 32 && !model.contains(key);
                 int* at = ours.insert(key, i);

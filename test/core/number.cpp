@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The oracle is the compiler's own _Float16 (gcc 12: software or F16C, round to nearest even); where a compiler has none,
-// the tests that need it are compiled out and the table of known values remains.
+// The oracle is the compiler's own _Float16 (gcc 12: software or F16C, round to nearest even); where a compiler has
+// none, the tests that need it are compiled out and the table of known values remains.
 #include <ashlar/core/number.hpp>
 
 #include <doctest/doctest.h>
 
 #include <ashlar/core/random.hpp>
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>

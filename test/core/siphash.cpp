@@ -11,8 +11,8 @@
 using namespace ashlar;
 
 namespace {
-// SipHash-2-4-128 of the messages {}, {0}, {0, 1}, ... {0, ..., 62} under the key {0, 1, ..., 15}: the reference vectors
-// published with the algorithm (veorq/SipHash, vectors.h, vectors_sip128).
+// SipHash-2-4-128 of the messages {}, {0}, {0, 1}, ... {0, ..., 62} under the key {0, 1, ..., 15}: the reference
+// vectors published with the algorithm (veorq/SipHash, vectors.h, vectors_sip128).
 constexpr std::string_view published[64] = {
     "a3817f04ba25a8e66df67214c7550293", "da87c1d86b99af44347659119b22fc45", "8177228da4a45dc7fca38bdef60affe4",
     "9c70b60c5267a94e5f33b6b02985ed51", "f88164c12d9c8faf7d0f6e7c7bcd5579", "1368875980776f8854527a07690e9627",

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """tidy.py [--compiler CXX] [--rule NAME] ROOT: the style guide, as rules that can fail.
 
-Each rule is a function that yields one sentence a finding; its docstring says what it wants. self_test.py shows that each
-of them can fail. Python's standard library only.
+Each rule is a function that yields one sentence a finding; its docstring says what it wants. self_test.py shows that
+each of them can fail. Python's standard library only.
 """
 import argparse
 import concurrent.futures
@@ -39,8 +39,8 @@ DRIVERS = {
 
 # What a public header may include besides ashlar's own. docs/building.md prints this list.
 STD_ALLOWED = set(
-    "algorithm array atomic bit cmath compare concepts cstddef cstdint cstring initializer_list limits new optional span "
-    "string_view tuple type_traits utility variant".split()
+    "algorithm array atomic bit cmath compare concepts cstddef cstdint cstring initializer_list limits new optional "
+    "span string_view tuple type_traits utility variant".split()
 )
 # Everything else has its few places: pattern of the included name -> patterns of the headers that may include it.
 ALLOWED_IN = [
@@ -181,7 +181,7 @@ def std_allow_list(tree):
 
 
 def header_shape(tree):
-    """A header opens with SPDX, then prose, then #pragma once; it has no `using namespace` and no macro but ASHLAR_*."""
+    """A header opens with SPDX, prose, #pragma once; it has no `using namespace` and no macro but ASHLAR_*."""
     for path in tree.public:
         lines = tree.lines(path)
         if "#pragma once" not in lines:
@@ -244,7 +244,7 @@ def one_page_a_module(tree):
 
 
 def front_doors(tree):
-    """include/ashlar/<module>.hpp exists and includes every header of its folder (intrinsics may be reached through one)."""
+    """include/ashlar/<module>.hpp exists and leads to every header of its folder."""
     for module, paths in tree.headers.items():
         door = f"include/ashlar/{module}.hpp"
         if door not in paths:
