@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Byte-level BPE as GPT-2 defined it, with SmolLM's pre-tokenizer, over a GGUF's own vocabulary and merges. Any bytes can
+// be encoded: what is not UTF-8 is read as llama.cpp reads it, a replacement character for each byte that does not fit.
+//
+//     auto words = support::tokenizer::from(file->directory());
+//     std::vector<token_id> ids = words->encode("<|im_start|>user\n", support::specials::parse);
+//     support::detokenizer text(*words);   for (token_id id : ids) out += text.push(id);   out += text.finish();
+//
+// Immutable after construction: one tokenizer serves any number of threads. A detokenizer belongs to one stream.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ashlar/core/ids.hpp>
+
+#include <support/gguf.hpp>
+#include <support/outcome.hpp>
+
+namespace ashlar::support {
+
+// Whether control tokens written out in the text become those tokens. Parse what a template made; never what a user sent.
+enum class specials : bool { as_text, parse };
+
+class tokenizer {
+public:
+    // unsupported: another tokenizer than gpt2/smollm. corrupt: vocabulary or merges that contradict themselves.
+    static outcome<tokenizer> from(const gguf& file);
+
+    // Appends to `out`. O(n log n) in the length of the longest word; no limit on the text.
+    void encode(std::string_view bytes, specials how, std::vector<token_id>& out) const;
+    std::vector<token_id> encode(std::string_view bytes, specials how) const;
+
+    std::uint32_t size() const { return static_cast<std::uint32_t>(ends_.size()); }
+    bool contains(token_id id) const { return id >= 0 && static_cast<std::uint32_t>(id) < size(); }
+    std::string_view bytes_of(token_id id) const; // what it stands for: any bytes, not always whole characters
+    bool is_special(token_id id) const;           // a control token
+    std::optional<token_id> special(std::string_view text) const;
+    std::optional<token_id> begin_of_text() const { return begin_; }
+    std::optional<token_id> end_of_text() const { return end_; }
+
+    // Valid UTF-8 whatever the ids are; ids outside the vocabulary stand for nothing.
+    std::string decode(std::span<const token_id> ids, bool skip_specials) const;
+
+private:
+    friend class tokenizer_builder;
+    struct merge { // two adjacent tokens become one; the least rank goes first
+        std::uint32_t left, right, rank, joined;
+    };
+    struct scratch;
+
+    const merge* find_merge(std::uint32_t left, std::uint32_t right) const;
+    void encode_text(std::string_view text, scratch& work, std::vector<token_id>& out) const;
+    void encode_word(std::string_view word, scratch& work, std::vector<token_id>& out) const;
+
+    std::string bytes_;                    // all tokens' bytes, one after the other
+    std::vector<std::uint32_t> ends_;      // where each token's bytes end
+    std::vector<std::uint8_t> special_;    // by id
+    std::array<std::int32_t, 256> byte_{}; // the token of a single byte; -1: the vocabulary has none
+    std::vector<merge> merges_;            // open addressing; a power of two; joined == none: empty
+    struct needle {
+        std::uint32_t id;
+        bool always; // user-defined tokens are tokens even in text
+    };
+    std::vector<needle> needles_; // longest first
+    std::array<bool, 256> needle_begins_{};
+    std::optional<token_id> begin_, end_;
+};
+
+// Turns tokens into text as they come, never showing half a character. What can no longer become UTF-8 is shown as
+// replacement characters, so that the output is always valid.
+class detokenizer {
+public:
+    explicit detokenizer(const tokenizer& words, bool skip_specials = true) : words_(&words), skip_specials_(skip_specials) {}
+
+    std::string push(token_id id); // what can be shown now; may be empty
+    std::string finish();          // what was held back
+
+private:
+    const tokenizer* words_;
+    std::string held_; // at most three bytes: the beginning of a character
+    bool skip_specials_;
+};
+
+} // namespace ashlar::support

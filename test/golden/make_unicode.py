@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""Makes examples/support/unicode_tables.hpp:  python3 make_unicode.py > ../../examples/support/unicode_tables.hpp
+
+Asks `tokenizers` about every code point, instead of trusting a database of another Unicode version: is it \p{N} for its
+Digits step, \p{L} or \s for its ByteLevel step? The two steps must agree on \p{N}.
+"""
+import tokenizers
+from tokenizers import pre_tokenizers
+
+digits = pre_tokenizers.Digits(individual_digits=True)
+level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+
+
+def pieces(step, text):
+    return len(step.pre_tokenize_str(text))
+
+
+def category(c):
+    number = pieces(level, "1" + c) == 1
+    assert number == (pieces(digits, "a" + c + "a") == 3), hex(ord(c))
+    return "number" if number else "letter" if pieces(level, "a" + c) == 1 else "other" if pieces(level, "!" + c) == 1 else "space"
+
+
+ranges = []
+for code in range(0x110000):
+    kind = "other" if 0xD800 <= code < 0xE000 else category(chr(code))
+    if ranges and ranges[-1][2] == kind and ranges[-1][1] == code - 1:
+        ranges[-1][1] = code
+    else:
+        ranges.append([code, code, kind])
+
+print("// SPDX-License-Identifier: Apache-2.0")
+print("// Which code points are letters (\\p{L}), numbers (\\p{N}) and white space (\\s), as ranges in rising order.")
+print(f"// Made by test/golden/make_unicode.py, which asked tokenizers {tokenizers.__version__} about every code point.")
+print("//\n//     for (auto [first, last] : support::unicode_letters) ...")
+print("#pragma once\n\n#include <cstdint>\n\nnamespace ashlar::support {\n")
+print("struct unicode_range {\n    std::uint32_t first, last;\n};")
+for kind in ("letter", "number", "space"):
+    print(f"\ninline constexpr unicode_range unicode_{kind}s[] = {{")
+    line = "   "
+    for first, last, _ in (r for r in ranges if r[2] == kind):
+        item = f" {{0x{first:x}, 0x{last:x}}},"
+        if len(line) + len(item) > 120:
+            print(line)
+            line = "   "
+        line += item
+    print(line.rstrip(",") + "};")
+print("\n} // namespace ashlar::support")
