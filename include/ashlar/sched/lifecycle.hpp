@@ -73,7 +73,7 @@ protected:
     void drop_leg(std::uint32_t slot, leg& l, bool tell) {
         request& r = requests_[slot];
         instance& host = engines_[l.at];
-        if (&host == &prefills(r)) host.pending_tokens -= r.context - r.computed;
+        if (host.facts.as != role::decode) host.pending_tokens -= r.context - r.computed;
         if (&l == &r.prefill)
             host.prefill_members.remove(requests_.slots(), slot);
         else
