@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// carrier over any fabric: a template that carrier_window.cpp and carrier_ofi.cpp instantiate, each for its own.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <ashlar/core/result.hpp>
+#include <ashlar/fabric/concepts.hpp>
+
+#include "carrier.hpp"
+
+namespace serve {
+
+inline std::string words(const ashlar::error& e) {
+    std::string text = std::string(ashlar::to_string(e.from)) + ": " + std::string(ashlar::to_string(e.code));
+    return e.os_code ? text + " (" + std::to_string(e.os_code) + ")" : text;
+}
+
+template <class Fabric>
+class carrier_on : public carrier {
+    using mover = ashlar::kv::mover<Fabric, kv_layout>;
+
+public:
+    carrier_on(Fabric net, std::string name) : net_(std::move(net)), name_(std::move(name)) {}
+
+    std::string name() const override { return name_; }
+    std::span<std::byte> pool() override { return pool_; }
+    void attach(ashlar::kv::cache& pages, const kv_layout& layout, const ashlar::kv::identity& self,
+                const ashlar::kv::mover_options& options) override {
+        const auto registered = net_.register_memory({pool_.data(), pool_.size(), ashlar::fabric::memory_kind::host});
+        if (!registered) throw std::runtime_error(name_ + " cannot register the KV pool: " + words(registered.error()));
+        region_ = *registered;
+        mover_.emplace(net_, pages, layout, region_, self, options);
+    }
+
+    std::span<const std::byte> address() const override { return net_.address(); }
+    ashlar::result<ashlar::fabric::peer_id> connect(std::span<const std::byte> address) override { return net_.connect(address); }
+    void disconnect(ashlar::fabric::peer_id peer, bool dead) override {
+        net_.disconnect(peer);
+        if (dead) mover_->peer_down(peer);
+    }
+    void wait(ashlar::duration most) override { (void)net_.wait(most); }
+
+    ashlar::result<ashlar::kv::granted> grant(ashlar::request_id request, std::uint32_t prompt_tokens, std::uint32_t cached_tokens,
+                                              ashlar::instant now, std::span<std::byte> buffer) override {
+        return mover_->grant(request, prompt_tokens, cached_tokens, now, buffer);
+    }
+    ashlar::result<ashlar::transfer_id> send(ashlar::request_id request, ashlar::fabric::peer_id to, std::span<const std::byte> ticket,
+                                             ashlar::instant now) override {
+        return mover_->send(request, to, ticket, now);
+    }
+    ashlar::result<void> layer_ready(ashlar::transfer_id transfer, ashlar::layer_id layer, std::uint32_t first, std::uint32_t count) override {
+        return mover_->layer_ready(transfer, layer, first, count);
+    }
+    ashlar::result<void> all_ready(ashlar::transfer_id transfer, ashlar::kv::block_range blocks) override {
+        return mover_->all_ready(transfer, blocks);
+    }
+    ashlar::result<void> cancel(ashlar::transfer_id transfer) override { return mover_->cancel(transfer); }
+    std::size_t poll(ashlar::instant now) override { return mover_->poll(now); }
+    void tick(ashlar::instant now) override { mover_->tick(now); }
+    bool next_event(ashlar::kv::transfer_event& out) override { return mover_->next_event(out); }
+    bool busy() const override { return mover_->sending() + mover_->receiving() > 0; }
+    const ashlar::kv::mover_counters& counters() const override { return mover_->counters(); }
+
+protected:
+    Fabric net_;
+    std::string name_;
+    std::span<std::byte> pool_;
+    ashlar::fabric::region region_{};
+    std::optional<mover> mover_;
+};
+
+} // namespace serve

@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: Apache-2.0
+// An engine process: a model, a KV pool and a fabric, at the router's command. It opens, computes, hands over and closes
+// what it is told to and says what came of it; which pages a request gets is kv::cache's decision, which transfer may
+// touch them kv::mover's. One thread does all of it (the kernels have their own): between two layers it moves KV, listens
+// to the router and says that it is alive.
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+#include <unordered_map>
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <spdlog/spdlog.h>
+
+#include <ashlar/kv/cache.hpp>
+#include <ashlar/kv/ticket.hpp>
+#include <ashlar/kv/transfer.hpp>
+
+#include "carrier.hpp"
+#include "compute.hpp"
+#include "fleet_key.hpp"
+#include "link.hpp"
+#include "process.hpp"
+#include "settings.hpp"
+#include "wire.hpp"
+
+namespace serve {
+
+namespace al = ashlar;
+namespace sched = ashlar::sched;
+namespace kv = ashlar::kv;
+using namespace al::literals;
+
+namespace {
+
+al::instant monotonic() {
+    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count()};
+}
+
+volatile std::sig_atomic_t told_to_stop = 0;
+
+// One attempt of one request on this engine.
+struct sequence {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    al::request_id key; // in the cache and in transfers: another one for every attempt
+    sched::role as = sched::role::unified;
+    std::vector<al::token_id> tokens; // whose KV is here, or is to be computed here
+    std::uint32_t context = 0;        // of these, the ones that are prefilled
+    std::uint32_t computed = 0;       // KV in place up to here
+    wire::sampling how;
+    std::optional<al::transfer_id> transfer; // in flight
+    bool released = false;                   // the router is through with it; it waits for its transfer's end
+};
+
+struct neighbour {
+    al::epoch_id epoch;
+    al::fabric::peer_id at;
+};
+
+class engine {
+public:
+    explicit engine(const settings& how)
+        : how_(how), as_(role()), key_(how.key_fd >= 0 ? key_from_fd(how.key_fd) : key_from_file(how.fleet_key_file)),
+          model_(how.model, how.threads, how.batch_tokens, how.sequences, how.context), layout_{.shape = shape()} {
+        if (as_ != sched::role::unified) {
+            carrier_ = how.fabric == "window" ? open_window(layout_.bytes())
+                                              : open_ofi(how.fabric.size() > 4 ? how.fabric.substr(4) : std::string(), own_host(), layout_.bytes());
+            pool_ = carrier_->pool();
+        } else {
+            void* memory = ::mmap(nullptr, layout_.bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            if (memory == MAP_FAILED) throw std::runtime_error("no memory for a KV pool of " + std::to_string(how.pool_mib) + " MiB; start with a smaller --pool-mib");
+            pool_ = {static_cast<std::byte*>(memory), layout_.bytes()};
+        }
+        const std::uint32_t context = std::min(how.context, model_.facts().context);
+        pages_.emplace(kv::cache_options{.pages = layout_.shape.blocks,
+                                         .tokens_per_block = kv_layout::tokens_per_block,
+                                         .sequences_max = how.sequences,
+                                         .blocks_per_sequence_max = kv::blocks_for(context, kv_layout::tokens_per_block),
+                                         .leases_max = 1024,
+                                         .salt = random_key(),
+                                         .prefix_caching = how.prefix_caching});
+        do epoch_ = {random_word()};
+        while (epoch_.value == 0);
+        if (carrier_) {
+            carrier_->attach(*pages_, layout_, {.instance = {static_cast<std::uint32_t>(epoch_.value)}, .epoch = epoch_, .fleet_key = key_},
+                             {.transfers_max = 256, .writes_max = 256, .peers_max = 64, .lease = 2_s, .renew_every = renew_every,
+                              .resend_after = 100_ms, .verify = true, .pull = false});
+        }
+    }
+
+    int run() {
+        std::string why;
+        bool complained = false;
+        while (!stop_) {
+            const int fd = connect_to(router_address(), why);
+            if (fd < 0) {
+                if (!std::exchange(complained, true)) spdlog::warn("cannot reach the router at {}: {}; trying again", router_address(), why);
+                wait_a_moment();
+                continue;
+            }
+            complained = false;
+            line_ = link(fd);
+            serve();
+            if (!stop_) spdlog::warn("the router is gone; dropping {} requests and looking for it again", sequences_.size());
+            forget_everything();
+            if (!stop_) wait_a_moment();
+        }
+        return 0;
+    }
+
+private:
+    static constexpr al::duration renew_every = 200_ms;
+
+    sched::role role() const {
+        const std::string& name = how_.child.empty() ? how_.role : how_.child;
+        return name == "prefill" ? sched::role::prefill : name == "decode" ? sched::role::decode : sched::role::unified;
+    }
+    std::string role_word() const { return as_ == sched::role::prefill ? "prefill" : as_ == sched::role::decode ? "decode" : "unified"; }
+
+    kv::geometry shape() const {
+        const auto& f = model_.facts();
+        kv_layout one{.shape = {.layers = f.layers, .kv_heads = f.kv_heads, .head_dim = f.head_dim, .blocks = 1}};
+        const std::size_t blocks = (std::size_t{how_.pool_mib} << 20) / one.bytes();
+        if (blocks == 0) throw std::runtime_error("--pool-mib " + std::to_string(how_.pool_mib) + " holds not even one block of this model");
+        one.shape.blocks = static_cast<std::uint32_t>(std::min<std::size_t>(blocks, 1u << 24));
+        return one.shape;
+    }
+    std::string router_address() const {
+        if (!how_.control.empty()) return how_.control;
+        for (const auto& each : read_peers(how_.peers)) {
+            if (each.role == "router") return each.address;
+        }
+        return {};
+    }
+    std::string own_host() const { // the address that peers on other machines reach this one by; empty: this machine only
+        if (how_.peers.empty()) return {};
+        for (const auto& each : read_peers(how_.peers)) {
+            if (each.role == role_word()) return each.address;
+        }
+        return {};
+    }
+    void wait_a_moment() {
+        for (int i = 0; i < 10 && !stop_; ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            stop_ = told_to_stop;
+        }
+    }
+
+    // ---- the loop
+
+    void serve() {
+        last_beat_ = last_tick_ = monotonic();
+        while (line_.open() && !stop_) {
+            if (!progress(true)) break;
+            if (batch_) {
+                compute(*std::exchange(batch_, std::nullopt));
+                continue;
+            }
+            rest();
+        }
+        line_.close();
+    }
+
+    // Nothing to compute: sleep until a frame, KV or the next heartbeat is due.
+    void rest() {
+        if (!inbox_.empty()) return;
+        if (carrier_ && carrier_->busy()) return carrier_->wait(1_ms);
+        const al::duration left = last_beat_ + heartbeat_ - monotonic();
+        pollfd watch{line_.fd(), static_cast<short>(POLLIN | (line_.wants_write() ? POLLOUT : 0)), 0};
+        const auto ms = std::clamp<std::int64_t>(left.ns / 1'000'000, 0, 1000);
+        ::poll(&watch, 1, static_cast<int>(ms) + 1);
+        stop_ = stop_ || told_to_stop;
+    }
+
+    // Whatever can be done without waiting. `all`: between batches; else between layers, where only what cannot touch the
+    // running batch is carried out.
+    bool progress(bool all) {
+        const al::instant now = monotonic();
+        line_.flush();
+        if (!line_.receive([this](std::span<const std::byte> body) {
+                wire::to_engine frame;
+                if (!wire::decode(body, frame)) {
+                    spdlog::error("the router sent a frame that makes no sense; hanging up");
+                    return false;
+                }
+                inbox_.push_back(std::move(frame));
+                return true;
+            }))
+            return false;
+        while (!inbox_.empty() && !batch_ && (all || std::holds_alternative<wire::reserve>(inbox_.front()))) {
+            wire::to_engine frame = std::move(inbox_.front());
+            inbox_.pop_front();
+            if (!std::visit([this](auto& one) { return hear(one); }, frame)) return false;
+        }
+        if (carrier_) {
+            carrier_->poll(now);
+            if (now - last_tick_ >= renew_every) carrier_->tick(now), last_tick_ = now;
+            hear_transfers(all);
+        }
+        if (live_ && now - last_beat_ >= heartbeat_) beat(now);
+        stop_ = stop_ || told_to_stop;
+        return true;
+    }
+
+    void beat(al::instant now) {
+        last_beat_ = now;
+        const auto& counts = pages_->counts();
+        totals_.blocks_free = counts.free + counts.cached;
+        totals_.blocks_quarantined = counts.quarantined;
+        totals_.leases = counts.leased;
+        if (carrier_) {
+            const auto& c = carrier_->counters();
+            totals_.transfers_done = c.sent + c.received;
+            totals_.transfers_failed = c.failed;
+            totals_.bytes_sent = c.bytes_sent, totals_.blocks_sent = c.blocks_sent;
+            totals_.bytes_received = c.bytes_received, totals_.blocks_received = c.blocks_received;
+            totals_.checksum_failures = c.checksum_failures;
+            totals_.tickets_refused = c.tickets_refused, totals_.epoch_mismatches = c.epoch_mismatches;
+        }
+        say(wire::heartbeat{static_cast<std::uint32_t>(totals_.blocks_free), totals_});
+    }
+
+    void say(wire::to_router frame) { line_.send(frame); }
+
+    void forget_everything() {
+        live_ = false;
+        inbox_.clear();
+        batch_.reset();
+        for (auto& [key, s] : sequences_) {
+            if (s.transfer) (void)carrier_->cancel(*s.transfer);
+            s.released = true;
+        }
+        if (carrier_) { // tell the peers, and let writes that are under way end before their pages are anybody's again
+            const al::instant until = monotonic() + 100_ms;
+            do {
+                carrier_->poll(monotonic());
+                hear_transfers(true);
+                if (carrier_->busy()) carrier_->wait(1_ms);
+            } while (carrier_->busy() && monotonic() < until);
+        }
+        for (auto it = sequences_.begin(); it != sequences_.end();) it = close_if_over(it);
+    }
+
+    // ---- what the router says
+
+    bool hear(const wire::challenge& f) {
+        if (f.protocol != wire::version) return spdlog::error("the router speaks version {} of the protocol, this engine {}", f.protocol, wire::version), false;
+        nonce_ = {random_word(), random_word()};
+        theirs_ = f.nonce;
+        say(wire::response{wire::prove(key_, "engine", f.nonce, nonce_), nonce_});
+        return true;
+    }
+    bool hear(const wire::counter_response& f) {
+        if (!(f.proof == wire::prove(key_, "router", nonce_, theirs_))) return spdlog::error("the router does not hold this fleet's key; hanging up"), false;
+        wire::hello me;
+        me.name = role_word();
+        me.as = as_;
+        me.epoch = epoch_;
+        me.pid = static_cast<std::uint32_t>(::getpid());
+        me.blocks_total = layout_.shape.blocks;
+        me.tokens_per_block = kv_layout::tokens_per_block;
+        me.batch_tokens_max = how_.batch_tokens;
+        me.sequences_max = how_.sequences;
+        me.layout = layout_.hash();
+        me.model = model_.fingerprint();
+        me.fabric = carrier_ ? carrier_->name() : "none";
+        if (carrier_) me.address.assign(carrier_->address().begin(), carrier_->address().end());
+        proven_ = true;
+        say(std::move(me));
+        return true;
+    }
+    bool hear(const wire::welcome& f) {
+        if (!proven_) return false;
+        heartbeat_ = al::duration{std::int64_t{std::clamp(f.heartbeat_ms, 10u, 60'000u)} * 1'000'000};
+        live_ = true;
+        beat(monotonic());
+        return true;
+    }
+    bool hear(const wire::peer& f) {
+        if (!live_ || !carrier_) return false;
+        for (const auto& [instance, other] : neighbours_) { // known from the time before this router
+            if (other.epoch == f.epoch) {
+                neighbours_[f.instance.value] = other;
+                return true;
+            }
+        }
+        const auto at = carrier_->connect(f.address);
+        if (!at) {
+            spdlog::error("cannot connect to a peer over {}: {} ({}, {})", carrier_->name(), al::to_string(at.error().code), al::to_string(at.error().from), at.error().os_code);
+            return true; // requests that need it will say so
+        }
+        neighbours_[f.instance.value] = {f.epoch, *at};
+        return true;
+    }
+    bool hear(const wire::peer_gone& f) {
+        const auto it = neighbours_.find(f.instance.value);
+        if (it == neighbours_.end() || it->second.epoch != f.epoch) return true;
+        const auto peer = it->second.at;
+        neighbours_.erase(it);
+        carrier_->disconnect(peer, f.dead);
+        return true;
+    }
+    bool hear(const wire::shutdown&) {
+        stop_ = true;
+        return true;
+    }
+
+    bool hear(wire::reserve& f) {
+        if (!live_ || f.attempt > 255 || f.context.empty()) return false;
+        sequence s{.request = f.request, .attempt = f.attempt, .key = key_of(f.request, f.attempt), .as = f.as,
+                   .tokens = std::move(f.context), .context = 0, .computed = 0, .how = std::move(f.how), .transfer = {}, .released = false};
+        s.context = static_cast<std::uint32_t>(s.tokens.size());
+        if (f.capacity_tokens < s.context || sequences_.contains(s.key.value)) return false;
+        const auto refuse = [&](al::error why) {
+            say(wire::reserve_failed{f.request, f.attempt, why});
+            return true;
+        };
+        const auto opened = pages_->open(s.key, s.tokens, f.capacity_tokens - s.context);
+        if (!opened) return refuse(opened.error());
+        wire::reserved answer{f.request, f.attempt, opened->cached_tokens, {}};
+        const auto give_up = [&](al::error why) {
+            (void)pages_->close(s.key);
+            return refuse(why);
+        };
+        if (f.as == sched::role::decode) {
+            std::byte buffer[kv::ticket_bytes_max];
+            const auto granted = carrier_->grant(s.key, s.context, opened->cached_tokens, monotonic(), buffer);
+            if (!granted) return give_up(granted.error());
+            s.transfer = granted->transfer;
+            answer.ticket.assign(granted->ticket.begin(), granted->ticket.end());
+        } else if (f.as == sched::role::prefill) {
+            const auto to = neighbours_.find(f.peer.value);
+            if (to == neighbours_.end()) return give_up({al::errc::peer_down, al::origin::app});
+            const auto transfer = carrier_->send(s.key, to->second.at, f.ticket, monotonic());
+            if (!transfer) {
+                spdlog::warn("a ticket is refused: {}", al::to_string(transfer.error().code));
+                return give_up(transfer.error());
+            }
+            s.transfer = *transfer;
+        }
+        // The prompt's own log-probabilities need every position computed: the same bits go to the same pages again.
+        if (s.how.prompt_logprobs) answer.cached_tokens = 0;
+        else if (f.as == sched::role::prefill && answer.cached_tokens)
+            (void)carrier_->all_ready(*s.transfer, {0, answer.cached_tokens / kv_layout::tokens_per_block});
+        s.computed = answer.cached_tokens;
+        sequences_.emplace(s.key.value, std::move(s));
+        say(std::move(answer));
+        return true;
+    }
+
+    bool hear(wire::batch& f) {
+        if (!live_) return false;
+        batch_ = std::move(f);
+        return true;
+    }
+
+    bool hear(const wire::release& f) {
+        const auto it = sequences_.find(key_of(f.request, f.attempt).value);
+        if (it == sequences_.end()) return true;
+        sequence& s = it->second;
+        s.released = true;
+        // A prompt that is computed is on its way whole: its end comes by itself. Anything else is called off.
+        if (s.transfer && (s.as == sched::role::decode || s.computed < s.context)) (void)carrier_->cancel(*s.transfer);
+        close_if_over(it);
+        return true;
+    }
+
+    using sequence_map = std::unordered_map<std::uint64_t, sequence>;
+
+    // Pages that our own writes still read from stay; pages that a peer may still write to are kv::cache's matter.
+    sequence_map::iterator close_if_over(sequence_map::iterator it) {
+        sequence& s = it->second;
+        if (!s.released || (s.transfer && s.as == sched::role::prefill)) return std::next(it);
+        (void)pages_->close(s.key);
+        return sequences_.erase(it);
+    }
+
+    static al::request_id key_of(al::request_id request, std::uint32_t attempt) { return {request.value << 8 | attempt}; }
+
+    // ---- what transfers say. `all`: nothing is being computed, so that sequences may be closed.
+    void hear_transfers(bool all) {
+        kv::transfer_event event;
+        while (carrier_->next_event(event)) over_.push_back(event);
+        while (!over_.empty()) {
+            const kv::transfer_event& e = over_.front();
+            const auto it = sequences_.find(e.request.value);
+            if (it == sequences_.end() || it->second.transfer != e.transfer) {
+                over_.pop_front();
+                continue;
+            }
+            if (!all) return;
+            sequence& s = it->second;
+            s.transfer.reset();
+            if (!s.released) {
+                if (!e.ok) {
+                    say(wire::transfer_failed{s.request, s.attempt, e.fault});
+                } else if (e.what == kv::transfer_event::kind::received) {
+                    s.computed = s.context;
+                    (void)pages_->commit(s.key, s.tokens);
+                    say(wire::transfer_done{s.request, s.attempt});
+                }
+            }
+            close_if_over(it);
+            over_.pop_front();
+        }
+    }
+
+    // ---- a batch
+
+    struct share { // of a batch: one slice
+        sequence* of;
+        const wire::item* item;
+        std::uint32_t position, count;
+        bool logits;
+    };
+
+    void compute(const wire::batch& b) {
+        const al::instant began = monotonic();
+        std::vector<share> shares;
+        for (const wire::item& item : b.items) {
+            const auto it = sequences_.find(key_of(item.request, item.attempt).value);
+            const auto fail = [&](al::errc why) { say(wire::item_failed{item.request, item.attempt, b.id, {why, al::origin::app}}); };
+            if (it == sequences_.end() || it->second.released) {
+                fail(al::errc::not_found);
+                continue;
+            }
+            sequence& s = it->second;
+            if (item.kind == sched::item_kind::decode && item.position == s.tokens.size()) s.tokens.push_back(item.input);
+            if (item.count == 0 || item.position > s.computed || std::uint64_t{item.position} + item.count > s.tokens.size()) {
+                fail(al::errc::out_of_range);
+                continue;
+            }
+            if (item.kind == sched::item_kind::prefill && s.how.prompt_logprobs) { // every position's logits, one slice each
+                for (std::uint32_t i = 0; i < item.count; ++i)
+                    shares.push_back({&s, &item, item.position + i, 1, item.position + i + 1 < s.context || item.last});
+            } else {
+                shares.push_back({&s, &item, item.position, item.count, item.last});
+            }
+        }
+        for (std::size_t at = 0; at < shares.size() && line_.open();) {
+            const std::size_t count = std::min<std::size_t>(model_.slices_max(), shares.size() - at);
+            run(b, std::span(shares).subspan(at, count));
+            at += count;
+        }
+        ++totals_.batches;
+        totals_.busy_ns += static_cast<std::uint64_t>((monotonic() - began).ns);
+        say(wire::batch_done{b.id});
+    }
+
+    void run(const wire::batch& b, std::span<const share> shares) {
+        slices_.clear();
+        for (const share& each : shares) {
+            slices_.push_back({std::span<const al::token_id>(each.of->tokens).subspan(each.position, each.count), each.position,
+                               pages_->runs(each.of->key), each.logits});
+            totals_.batch_tokens += each.count;
+        }
+        const auto done = model_.forward(slices_, layout_, pool_.data(), [&](al::layer_id layer) {
+            for (const share& each : shares) {
+                if (each.of->as != sched::role::prefill || !each.of->transfer) continue;
+                const auto ready = kv::blocks_completed(each.position, each.count, each.of->context, kv_layout::tokens_per_block);
+                if (ready.count) (void)carrier_->layer_ready(*each.of->transfer, layer, ready.first, ready.count);
+            }
+            if (line_.open() && !progress(false)) line_.close();
+        });
+        std::size_t with_logits = 0;
+        for (const share& each : shares) {
+            sequence& s = *each.of;
+            if (!done) {
+                say(wire::item_failed{s.request, s.attempt, b.id, done.error()});
+                continue;
+            }
+            const std::uint32_t end = each.position + each.count;
+            s.computed = std::max(s.computed, end);
+            (void)pages_->commit(s.key, std::span<const al::token_id>(s.tokens).first(s.computed));
+            if (!each.logits) continue;
+            const std::size_t i = with_logits++;
+            if (s.how.prompt_logprobs && each.item->kind == sched::item_kind::prefill && end < s.context) {
+                say(wire::prompt_token{s.request, s.attempt, end, model_.chance_of(i, s.tokens[end]), model_.likeliest(i, s.how.top_logprobs)});
+                continue;
+            }
+            sample(b, *each.item, s, i, end);
+        }
+    }
+
+    void sample(const wire::batch& b, const wire::item& item, sequence& s, std::size_t i, std::uint32_t position) {
+        const std::uint32_t generated = position + 1 - std::min(position + 1, s.how.prompt_tokens); // with this one
+        const bool may_stop = generated > s.how.min_tokens;
+        wire::token said{.request = s.request, .attempt = s.attempt, .batch = b.id, .kind = item.kind, .stop = false, .position = position, .chosen = {}, .top = {}};
+        said.chosen = model_.sample(i, s.how, position, may_stop);
+        said.stop = may_stop && std::find(s.how.stop_tokens.begin(), s.how.stop_tokens.end(), said.chosen.token) != s.how.stop_tokens.end();
+        if (s.how.logprobs) said.top = model_.likeliest(i, s.how.top_logprobs);
+        say(std::move(said));
+    }
+
+    const settings how_;
+    const sched::role as_;
+    const al::key128 key_;
+    computer model_;
+    kv_layout layout_;
+    std::unique_ptr<carrier> carrier_; // none in a unified engine
+    std::span<std::byte> pool_;
+    std::optional<kv::cache> pages_;
+    al::epoch_id epoch_{};
+
+    link line_;
+    std::deque<wire::to_engine> inbox_;
+    std::optional<wire::batch> batch_;
+    sequence_map sequences_;
+    std::map<std::uint32_t, neighbour> neighbours_; // by instance
+    std::deque<kv::transfer_event> over_;
+    std::vector<al::model::slice> slices_;
+    al::digest128 nonce_, theirs_;
+    al::duration heartbeat_ = 250_ms;
+    al::instant last_beat_, last_tick_;
+    wire::counters totals_;
+    bool proven_ = false, live_ = false, stop_ = false;
+};
+
+} // namespace
+
+int run_engine(const settings& how) {
+    name_process(how.child.empty() ? how.role : how.child);
+    if (how.child.empty()) {
+        for (const int number : {SIGTERM, SIGINT}) std::signal(number, [](int) { told_to_stop = 1; });
+    } else { // the router tells when it has drained; a signal to the whole group must not come before it
+        for (const int number : {SIGTERM, SIGINT}) std::signal(number, SIG_IGN);
+    }
+    engine one(how);
+    return one.run();
+}
+
+} // namespace serve

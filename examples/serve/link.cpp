@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "link.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace serve {
+
+link::link(int fd) : fd_(fd) {
+    ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK);
+    const int on = 1;
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // fails on a Unix socket, which needs none
+    ::setsockopt(fd_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+link& link::operator=(link&& other) noexcept {
+    if (this == &other) return *this;
+    close();
+    fd_ = std::exchange(other.fd_, -1);
+    out_ = std::move(other.out_);
+    sent_ = std::exchange(other.sent_, 0);
+    in_ = std::move(other.in_);
+    return *this;
+}
+
+void link::close() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+    out_.clear();
+    sent_ = 0;
+    in_ = {};
+}
+
+bool link::flush() {
+    while (open() && sent_ < out_.size()) {
+        const ssize_t n = ::send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
+        if (n > 0) {
+            sent_ += static_cast<std::size_t>(n);
+        } else if (n < 0 && errno == EINTR) {
+            continue;
+        } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && out_.size() - sent_ <= unsent_max) {
+            break;
+        } else {
+            // Only the write side is over: what the peer said last can still be read, then its end shows.
+            ::shutdown(fd_, SHUT_RDWR);
+            out_.clear();
+            sent_ = 0;
+            return false;
+        }
+    }
+    if (sent_ == out_.size()) out_.clear(), sent_ = 0;
+    else if (sent_ > 1 << 20) out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_)), sent_ = 0;
+    return open();
+}
+
+bool link::receive(const std::function<bool(std::span<const std::byte>)>& handle) {
+    std::byte buffer[64 << 10];
+    while (open()) {
+        const ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+        if (n <= 0) return false;
+        in_.add({buffer, static_cast<std::size_t>(n)});
+        for (std::span<const std::byte> body;;) {
+            const auto got = in_.next(body);
+            if (got == wire::splitter::outcome::more) break;
+            if (got == wire::splitter::outcome::broken || !handle(body)) return false;
+        }
+        if (static_cast<std::size_t>(n) < sizeof buffer) return true;
+    }
+    return false;
+}
+
+namespace {
+
+struct endpoint_name {
+    sockaddr_storage bytes{};
+    socklen_t size = 0;
+};
+
+bool resolve(const std::string& address, bool passive, endpoint_name& name, std::string& why) {
+    if (!address.empty() && address[0] == '@') {
+        sockaddr_un un{};
+        un.sun_family = AF_UNIX;
+        if (address.size() > sizeof un.sun_path) return why = "the name " + address + " is too long", false;
+        std::memcpy(un.sun_path + 1, address.data() + 1, address.size() - 1);
+        std::memcpy(&name.bytes, &un, sizeof un);
+        name.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
+        return true;
+    }
+    const auto colon = address.rfind(':');
+    if (colon == std::string::npos) return why = "'" + address + "' is not HOST:PORT", false;
+    std::string host = address.substr(0, colon);
+    const std::string port = address.substr(colon + 1);
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+    addrinfo want{};
+    want.ai_socktype = SOCK_STREAM;
+    want.ai_flags = (passive ? AI_PASSIVE : 0) | AI_NUMERICSERV;
+    addrinfo* found = nullptr;
+    if (const int ec = ::getaddrinfo(host.c_str(), port.c_str(), &want, &found); ec != 0)
+        return why = "'" + address + "': " + ::gai_strerror(ec), false;
+    std::memcpy(&name.bytes, found->ai_addr, found->ai_addrlen);
+    name.size = found->ai_addrlen;
+    ::freeaddrinfo(found);
+    return true;
+}
+
+int failed(int fd, const std::string& address, std::string& why) {
+    why = address + ": " + std::strerror(errno);
+    if (fd >= 0) ::close(fd);
+    return -1;
+}
+
+} // namespace
+
+int connect_to(const std::string& address, std::string& why) {
+    endpoint_name name;
+    if (!resolve(address, false, name, why)) return -1;
+    const int fd = ::socket(name.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&name.bytes), name.size) != 0) return failed(fd, address, why);
+    return fd;
+}
+
+int listen_on(const std::string& address, int backlog, std::string& why) {
+    endpoint_name name;
+    if (!resolve(address, true, name, why)) return -1;
+    const int fd = ::socket(name.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    if (fd >= 0) ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (fd < 0 || ::bind(fd, reinterpret_cast<sockaddr*>(&name.bytes), name.size) != 0 || ::listen(fd, backlog) != 0)
+        return failed(fd, address, why);
+    return fd;
+}
+
+bool is_loopback(const std::string& address) {
+    if (!address.empty() && address[0] == '@') return true;
+    endpoint_name name;
+    std::string why;
+    if (!resolve(address, true, name, why)) return false;
+    if (name.bytes.ss_family == AF_INET) {
+        const auto& in = reinterpret_cast<const sockaddr_in&>(name.bytes);
+        return (ntohl(in.sin_addr.s_addr) >> 24) == 127;
+    }
+    const auto& in6 = reinterpret_cast<const sockaddr_in6&>(name.bytes);
+    return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
+}
+
+std::string address_of(int listening_fd) {
+    sockaddr_storage bytes{};
+    socklen_t size = sizeof bytes;
+    if (::getsockname(listening_fd, reinterpret_cast<sockaddr*>(&bytes), &size) != 0) return "?";
+    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
+    ::getnameinfo(reinterpret_cast<sockaddr*>(&bytes), size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    return bytes.ss_family == AF_INET6 ? "[" + std::string(host) + "]:" + port : std::string(host) + ":" + port;
+}
+
+std::uint64_t random_word() {
+    std::uint64_t word = 0;
+    while (::getrandom(&word, sizeof word, 0) != sizeof word) {}
+    return word;
+}
+ashlar::key128 random_key() { return {random_word(), random_word()}; }
+
+} // namespace serve

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// OpenAI's request and answer shapes as plain values: parsing with every refusal in words, and the JSON of answers,
+// chunks and errors. No socket and no model here, so that a fuzzer and a unit test can call all of it.
+//
+//     auto parsed = parse_generation(body, limits, /*chat=*/true);
+//     if (auto* no = std::get_if<api_error>(&parsed)) return reply(no->status, error_body(*no));
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <ashlar/core/ids.hpp>
+
+namespace serve {
+
+using ashlar::token_id;
+
+struct api_error {
+    unsigned status = 400;
+    std::string message;
+    std::string param; // the field at fault; empty: null
+    std::string type = "invalid_request_error";
+    std::string code; // empty: null
+};
+std::string error_body(const api_error& fault);
+
+struct api_limits {
+    std::string model;             // the one model that is served
+    std::uint32_t context = 0;     // tokens, prompt and answer together
+    std::uint32_t vocabulary = 0;
+    std::uint32_t choices = 16;    // n × prompts of one request
+    std::uint32_t prompts = 256;   // of a batched completion request
+    std::uint32_t top_logprobs = 20;
+    std::uint32_t json_depth = 32;
+};
+
+struct chat_message {
+    std::string role;
+    std::string content;
+};
+using prompt = std::variant<std::string, std::vector<token_id>>;
+
+struct generation {
+    bool chat = false;
+    std::vector<prompt> prompts;         // completions
+    std::vector<chat_message> messages;  // chat
+    std::optional<std::uint32_t> max_tokens; // absent: what the context leaves (chat)
+    std::uint32_t min_tokens = 0;
+    std::uint32_t n = 1;
+    float temperature = 1.0f;
+    float top_p = 1.0f;
+    std::uint32_t top_k = 0; // 0: all
+    std::optional<std::uint64_t> seed;
+    std::optional<std::uint32_t> logprobs; // how many alternatives beside the chosen token
+    std::vector<std::string> stop;
+    std::vector<token_id> stop_token_ids;
+    bool echo = false;
+    bool ignore_eos = false;
+    bool include_stop = false;
+    bool stream = false;
+    bool include_usage = false;
+};
+
+struct tokenize_request {
+    std::string text;                   // of `prompt` or `content`
+    std::vector<chat_message> messages; // when given instead
+    bool is_chat = false;
+    bool with_pieces = false;
+};
+
+std::variant<generation, api_error> parse_generation(std::string_view body, const api_limits& limits, bool chat);
+std::variant<tokenize_request, api_error> parse_tokenize(std::string_view body, const api_limits& limits);
+std::variant<std::vector<token_id>, api_error> parse_detokenize(std::string_view body, const api_limits& limits);
+
+// ---- answers
+
+struct token_chance {
+    std::string bytes; // of the token
+    float logprob = 0;
+};
+struct token_record {
+    token_chance chosen;
+    std::vector<token_chance> top; // most likely first
+    bool has_logprob = true;       // false for the first token of an echoed prompt
+    std::uint32_t text_offset = 0; // in characters (code points) from the start of the choice's text
+};
+struct usage {
+    std::uint64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
+};
+struct choice {
+    std::uint32_t index = 0;
+    std::string text;
+    std::vector<token_record> records; // empty unless log-probabilities were asked for
+    std::string finish_reason;         // "stop", "length"; empty: not finished (a chunk)
+};
+struct answer_head {
+    std::string id;
+    std::int64_t created = 0;
+    std::string model;
+    bool chat = false;
+    bool logprobs = false;
+};
+
+std::string whole_answer(const answer_head& head, const std::vector<choice>& choices, const usage& used);
+// One server-sent event, "data: …\n\n". `first` adds the role of a chat's first delta; `null_usage` writes "usage": null,
+// as OpenAI does on every chunk when usage was asked for.
+std::string chunk_event(const answer_head& head, const choice& part, bool first, bool null_usage);
+std::string usage_event(const answer_head& head, const usage& used);
+std::string error_event(const api_error& fault);
+inline constexpr std::string_view done_event = "data: [DONE]\n\n";
+
+std::string models_body(const api_limits& limits, std::int64_t created);
+std::string model_body(const api_limits& limits, std::int64_t created);
+std::string tokens_body(const std::vector<token_id>& ids, const std::vector<std::string>* pieces, std::uint32_t context);
+std::string text_body(const std::string& text);
+std::string version_body(std::string_view version);
+extern const std::string_view version_text;
+
+} // namespace serve

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "process.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <spdlog/spdlog.h>
+
+#include "fleet_key.hpp"
+
+namespace serve {
+
+void name_process(const std::string& role) {
+    ::prctl(PR_SET_NAME, ("ashlar-" + role).c_str());
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ " + role + "[%P] %v");
+}
+
+void die_with_parent(int parent) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) std::_Exit(1);
+}
+
+void announce_ready(const std::string& url, const settings& how) {
+    std::printf("ashlar-serve: ready on %s model=%s role=%s fabric=%s pid=%d\n", url.c_str(), how.model_name.c_str(), how.role.c_str(),
+                how.fabric.c_str(), static_cast<int>(how.parent ? how.parent : ::getpid()));
+    std::fflush(stdout);
+}
+
+std::vector<peer_line> read_peers(const std::string& path) {
+    std::ifstream in(path);
+    if (!in) throw std::runtime_error("cannot read the peers file " + path + ": " + std::strerror(errno));
+    std::vector<peer_line> lines;
+    std::size_t number = 0, routers = 0;
+    for (std::string text; std::getline(in, text);) {
+        ++number;
+        std::istringstream words(text.substr(0, text.find('#')));
+        peer_line line;
+        if (!(words >> line.role)) continue;
+        words >> line.address;
+        const bool known = line.role == "router" || line.role == "prefill" || line.role == "decode" || line.role == "unified";
+        if (!known || line.address.empty())
+            throw std::runtime_error(path + ", line " + std::to_string(number) + ": write 'router HOST:PORT', 'prefill HOST' or 'decode HOST'");
+        routers += line.role == "router";
+        lines.push_back(std::move(line));
+    }
+    if (routers != 1) throw std::runtime_error(path + ": there must be exactly one 'router HOST:PORT' line");
+    return lines;
+}
+
+ashlar::key128 key_from_fd(int fd) {
+    ashlar::key128 key;
+    if (::pread(fd, &key, sizeof key, 0) != sizeof key) throw std::runtime_error("the fleet key was not handed over");
+    return key;
+}
+
+int fd_of_key(ashlar::key128 key) {
+    const int fd = ::memfd_create("ashlar-fleet-key", MFD_ALLOW_SEALING);
+    if (fd < 0 || ::write(fd, &key, sizeof key) != sizeof key) throw std::runtime_error(std::string("memfd: ") + std::strerror(errno));
+    ::fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    return fd;
+}
+
+ashlar::key128 key_from_file(const std::string& path) {
+    struct stat facts {};
+    std::ifstream in(path);
+    if (!in || ::stat(path.c_str(), &facts) != 0) throw std::runtime_error("cannot read the fleet key " + path + ": " + std::strerror(errno));
+    if (facts.st_mode & (S_IRWXG | S_IRWXO)) throw std::runtime_error("others can read the fleet key " + path + "; run: chmod 600 " + path);
+    std::string digits;
+    in >> digits;
+    if (digits.size() != 32 || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
+        throw std::runtime_error(path + " must hold 32 hexadecimal digits; make one with: openssl rand -hex 16 > " + path);
+    return {std::stoull(digits.substr(0, 16), nullptr, 16), std::stoull(digits.substr(16), nullptr, 16)};
+}
+
+} // namespace serve

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model file from a server's point of view: its facts, its words, its chat format.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ashlar/core/ids.hpp>
+#include <ashlar/core/siphash.hpp>
+#include <ashlar/model/llama.hpp>
+
+#include "openai.hpp"
+
+namespace serve {
+
+class vocabulary {
+public:
+    // Throws std::runtime_error with a sentence for a person.
+    explicit vocabulary(const std::string& path);
+    ~vocabulary();
+
+    const ashlar::model::llama_facts& facts() const;
+    ashlar::digest128 fingerprint() const; // of everything in the file but the weights' bytes
+    std::vector<token_id> encode(std::string_view text) const;
+    std::vector<token_id> encode_chat(const std::vector<chat_message>& messages) const; // with the assistant's header
+    std::string bytes(token_id token) const;      // as text; empty for special tokens
+    std::string piece(token_id token) const;      // the same, special tokens by their name
+    const std::vector<token_id>& end_tokens() const;
+
+private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+} // namespace serve

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the router and an engine say to each other: frames of bounded size, [u32 size][u8 kind][fields], little-endian.
+// A frame that does not decode to its last byte ends the connection. Nothing here does I/O.
+//
+//     std::vector<std::byte> bytes;   wire::append(bytes, wire::to_engine(wire::release{id, attempt}));
+//     wire::to_engine frame;          if (!wire::decode(body, frame)) hang_up();
+//
+// A connection opens with challenges over the fleet's key; nothing else is heard before both sides have answered.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <ashlar/core/bytes.hpp>
+#include <ashlar/core/ids.hpp>
+#include <ashlar/core/result.hpp>
+#include <ashlar/core/siphash.hpp>
+#include <ashlar/sched/action.hpp>
+#include <ashlar/sched/event.hpp>
+
+namespace serve::wire {
+
+namespace al = ashlar;
+
+inline constexpr std::uint32_t version = 1;
+inline constexpr std::size_t frame_bytes_max = 16 << 20;
+
+// ---- opening a connection
+
+struct challenge { // router first
+    std::uint32_t protocol = version;
+    al::digest128 nonce;
+    static constexpr auto fields = std::tuple{&challenge::protocol, &challenge::nonce};
+};
+struct response { // engine: proves the key and challenges back
+    al::digest128 proof;
+    al::digest128 nonce;
+    static constexpr auto fields = std::tuple{&response::proof, &response::nonce};
+};
+struct counter_response { // router
+    al::digest128 proof;
+    static constexpr auto fields = std::tuple{&counter_response::proof};
+};
+
+inline al::digest128 prove(al::key128 key, std::string_view who, al::digest128 theirs, al::digest128 ours) {
+    std::array<std::byte, 64> text{};
+    al::byte_writer out(text);
+    out.put(std::as_bytes(std::span(who)));
+    out.put(theirs.lo), out.put(theirs.hi), out.put(ours.lo), out.put(ours.hi);
+    return al::siphash128(key, out.written());
+}
+
+// ---- what an engine is
+
+struct hello {
+    std::string name; // of the process, for the log
+    al::sched::role as = al::sched::role::unified;
+    al::epoch_id epoch;
+    std::uint32_t pid = 0;
+    std::uint32_t blocks_total = 0, tokens_per_block = 0, batch_tokens_max = 0, sequences_max = 0;
+    al::digest128 layout;             // of the KV pool: peers must agree
+    al::digest128 model;              // of the model file's metadata: everybody must agree
+    std::string fabric;               // "ofi:net", "window"
+    std::vector<std::byte> address;   // of the fabric endpoint
+    static constexpr auto fields =
+        std::tuple{&hello::name,          &hello::as,           &hello::epoch,            &hello::pid,
+                   &hello::blocks_total,  &hello::tokens_per_block, &hello::batch_tokens_max, &hello::sequences_max,
+                   &hello::layout,        &hello::model,        &hello::fabric,           &hello::address};
+};
+struct welcome {
+    al::instance_id instance;
+    std::uint32_t heartbeat_ms = 0;
+    static constexpr auto fields = std::tuple{&welcome::instance, &welcome::heartbeat_ms};
+};
+// Another engine that this one will exchange KV with: connect to it.
+struct peer {
+    al::instance_id instance;
+    al::epoch_id epoch;
+    std::vector<std::byte> address;
+    static constexpr auto fields = std::tuple{&peer::instance, &peer::epoch, &peer::address};
+};
+struct peer_gone {
+    al::instance_id instance;
+    al::epoch_id epoch;
+    bool dead = false; // its process has ended: it can touch nothing any more
+    static constexpr auto fields = std::tuple{&peer_gone::instance, &peer_gone::epoch, &peer_gone::dead};
+};
+
+// ---- router to engine
+
+struct sampling {
+    float temperature = 1, top_p = 1;
+    std::uint32_t top_k = 0;
+    std::uint64_t seed = 0;
+    std::uint32_t prompt_tokens = 0;      // of the request: generated tokens are counted from here
+    std::uint32_t min_tokens = 0;         // no end of sequence before so many
+    bool logprobs = false;
+    std::uint32_t top_logprobs = 0;
+    bool prompt_logprobs = false;         // also of the prompt's own tokens (echo)
+    std::vector<al::token_id> stop_tokens; // each ends the answer
+    static constexpr auto fields =
+        std::tuple{&sampling::temperature, &sampling::top_p,    &sampling::top_k,        &sampling::seed,
+                   &sampling::prompt_tokens, &sampling::min_tokens, &sampling::logprobs, &sampling::top_logprobs,
+                   &sampling::prompt_logprobs, &sampling::stop_tokens};
+};
+struct reserve {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    al::sched::role as = al::sched::role::unified;
+    std::uint32_t capacity_tokens = 0;
+    std::vector<al::token_id> context; // the tokens to be prefilled
+    sampling how;
+    al::instance_id peer;              // prefill: where the KV goes; decode: unused
+    std::vector<std::byte> ticket;     // prefill: issued by that peer
+    static constexpr auto fields = std::tuple{&reserve::request, &reserve::attempt, &reserve::as, &reserve::capacity_tokens,
+                                              &reserve::context, &reserve::how,     &reserve::peer, &reserve::ticket};
+};
+struct item {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    al::sched::item_kind kind = al::sched::item_kind::prefill;
+    std::uint32_t position = 0, count = 0;
+    bool last = false;
+    al::token_id input = 0; // decode: the token at `position`
+    static constexpr auto fields = std::tuple{&item::request,  &item::attempt, &item::kind, &item::position,
+                                              &item::count,    &item::last,    &item::input};
+};
+struct batch {
+    al::sched::batch_id id;
+    std::vector<item> items;
+    static constexpr auto fields = std::tuple{&batch::id, &batch::items};
+};
+struct release {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    static constexpr auto fields = std::tuple{&release::request, &release::attempt};
+};
+struct shutdown {
+    static constexpr auto fields = std::tuple{};
+};
+
+// ---- engine to router
+
+struct counters { // since the engine started
+    std::uint64_t blocks_free = 0, blocks_quarantined = 0, leases = 0;
+    std::uint64_t transfers_done = 0, transfers_failed = 0, bytes_sent = 0, blocks_sent = 0, checksum_failures = 0;
+    std::uint64_t tickets_refused = 0, epoch_mismatches = 0, blocks_received = 0, bytes_received = 0;
+    std::uint64_t batches = 0, batch_tokens = 0, busy_ns = 0;
+    static constexpr auto fields = std::tuple{
+        &counters::blocks_free,       &counters::blocks_quarantined, &counters::leases,          &counters::transfers_done,
+        &counters::transfers_failed,  &counters::bytes_sent,         &counters::blocks_sent,     &counters::checksum_failures,
+        &counters::tickets_refused,   &counters::epoch_mismatches,   &counters::blocks_received, &counters::bytes_received,
+        &counters::batches,           &counters::batch_tokens,       &counters::busy_ns};
+};
+struct heartbeat {
+    std::uint32_t blocks_free = 0;
+    counters totals;
+    static constexpr auto fields = std::tuple{&heartbeat::blocks_free, &heartbeat::totals};
+};
+struct reserved {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    std::uint32_t cached_tokens = 0;
+    std::vector<std::byte> ticket;
+    static constexpr auto fields = std::tuple{&reserved::request, &reserved::attempt, &reserved::cached_tokens, &reserved::ticket};
+};
+struct reserve_failed {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    al::error fault;
+    static constexpr auto fields = std::tuple{&reserve_failed::request, &reserve_failed::attempt, &reserve_failed::fault};
+};
+struct chance {
+    al::token_id token = 0;
+    float logprob = 0;
+    static constexpr auto fields = std::tuple{&chance::token, &chance::logprob};
+};
+// The sampled token of a batch's item.
+struct token {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    al::sched::batch_id batch;
+    al::sched::item_kind kind = al::sched::item_kind::decode; // prefill: the first of this attempt
+    bool stop = false;                                         // it ends the answer and is no text
+    std::uint32_t position = 0;                                // its own
+    chance chosen;
+    std::vector<chance> top;
+    static constexpr auto fields = std::tuple{&token::request, &token::attempt,  &token::batch,  &token::kind,
+                                              &token::stop,    &token::position, &token::chosen, &token::top};
+};
+// For an echo with log-probabilities: what the model thought of the prompt's own token at `position` (>= 1).
+struct prompt_token {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    std::uint32_t position = 0;
+    chance chosen;
+    std::vector<chance> top;
+    static constexpr auto fields = std::tuple{&prompt_token::request, &prompt_token::attempt, &prompt_token::position,
+                                              &prompt_token::chosen, &prompt_token::top};
+};
+struct item_failed {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    al::sched::batch_id batch;
+    al::error fault;
+    static constexpr auto fields = std::tuple{&item_failed::request, &item_failed::attempt, &item_failed::batch, &item_failed::fault};
+};
+struct batch_done {
+    al::sched::batch_id batch;
+    static constexpr auto fields = std::tuple{&batch_done::batch};
+};
+struct transfer_done {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    static constexpr auto fields = std::tuple{&transfer_done::request, &transfer_done::attempt};
+};
+struct transfer_failed {
+    al::request_id request;
+    std::uint32_t attempt = 0;
+    al::error fault;
+    static constexpr auto fields = std::tuple{&transfer_failed::request, &transfer_failed::attempt, &transfer_failed::fault};
+};
+
+// An index never changes its meaning.
+using to_engine = std::variant<challenge, counter_response, welcome, peer, peer_gone, reserve, batch, release, shutdown>;
+using to_router = std::variant<response, hello, heartbeat, reserved, reserve_failed, token, prompt_token, item_failed,
+                               batch_done, transfer_done, transfer_failed>;
+
+// ---- bytes
+
+namespace detail {
+
+template <class T>
+struct is_vector : std::false_type {};
+template <class T>
+struct is_vector<std::vector<T>> : std::true_type {};
+template <class T>
+concept described = requires { T::fields; };
+template <class T>
+concept id = requires(T t) { typename T::rep; t.value; };
+
+class sink {
+public:
+    explicit sink(std::vector<std::byte>& to) : to_(to) {}
+    void raw(const void* from, std::size_t size) {
+        const auto* bytes = static_cast<const std::byte*>(from);
+        to_.insert(to_.end(), bytes, bytes + size);
+    }
+    template <class T>
+    void put(const T& value) {
+        if constexpr (std::is_same_v<T, bool>) put(static_cast<std::uint8_t>(value));
+        else if constexpr (std::is_integral_v<T> || std::is_floating_point_v<T> || std::is_same_v<T, std::byte>) raw(&value, sizeof value);
+        else if constexpr (std::is_enum_v<T>) put(static_cast<std::underlying_type_t<T>>(value));
+        else if constexpr (id<T>) put(value.value);
+        else if constexpr (std::is_same_v<T, al::digest128>) put(value.lo), put(value.hi);
+        else if constexpr (std::is_same_v<T, al::error>) put(value.code), put(value.from), put(value.os_code);
+        else if constexpr (std::is_same_v<T, std::string>) {
+            put(static_cast<std::uint32_t>(value.size()));
+            raw(value.data(), value.size());
+        } else if constexpr (is_vector<T>::value) {
+            put(static_cast<std::uint32_t>(value.size()));
+            if constexpr (std::is_arithmetic_v<typename T::value_type> || std::is_same_v<typename T::value_type, std::byte>)
+                raw(value.data(), value.size() * sizeof(typename T::value_type));
+            else for (const auto& each : value) put(each);
+        } else {
+            static_assert(described<T>);
+            std::apply([&](auto... member) { (put(value.*member), ...); }, T::fields);
+        }
+    }
+
+private:
+    std::vector<std::byte>& to_;
+};
+
+class source {
+public:
+    explicit source(std::span<const std::byte> from) : in_(from) {}
+    bool done() const { return valid_ && in_.done(); }
+    template <class T>
+    void take(T& value) {
+        if constexpr (std::is_same_v<T, bool>) {
+            const auto byte = in_.get<std::uint8_t>();
+            valid_ = valid_ && byte <= 1;
+            value = byte == 1;
+        } else if constexpr (std::is_integral_v<T>) value = in_.get<T>();
+        else if constexpr (std::is_same_v<T, float>) value = std::bit_cast<float>(in_.get<std::uint32_t>());
+        else if constexpr (std::is_same_v<T, std::byte>) value = std::byte{in_.get<std::uint8_t>()};
+        else if constexpr (std::is_enum_v<T>) {
+            value = static_cast<T>(in_.get<std::underlying_type_t<T>>());
+            valid_ = valid_ && known(value);
+        } else if constexpr (id<T>) take(value.value);
+        else if constexpr (std::is_same_v<T, al::digest128>) take(value.lo), take(value.hi);
+        else if constexpr (std::is_same_v<T, al::error>) take(value.code), take(value.from), take(value.os_code);
+        else if constexpr (std::is_same_v<T, std::string>) {
+            const auto bytes = in_.take(in_.get<std::uint32_t>());
+            value.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        } else if constexpr (is_vector<T>::value) {
+            using element = typename T::value_type;
+            const std::size_t count = in_.get<std::uint32_t>();
+            value.clear();
+            if constexpr (std::is_arithmetic_v<element> || std::is_same_v<element, std::byte>) {
+                const auto bytes = in_.take(count * sizeof(element));
+                value.resize(bytes.size() / sizeof(element));
+                if (!bytes.empty()) std::memcpy(value.data(), bytes.data(), bytes.size());
+            } else {
+                // An element takes a byte at least, so a lying count ends with the frame's bytes.
+                for (std::size_t i = 0; i < count && in_.ok() && valid_; ++i) take(value.emplace_back());
+            }
+        } else {
+            static_assert(described<T>);
+            std::apply([&](auto... member) { (take(value.*member), ...); }, T::fields);
+        }
+    }
+
+private:
+    static bool known(al::sched::role r) { return r <= al::sched::role::unified; }
+    static bool known(al::sched::item_kind k) { return k <= al::sched::item_kind::decode; }
+    static bool known(al::errc c) { return c <= al::errc::io; }
+    static bool known(al::origin o) { return o <= al::origin::app; }
+
+    al::byte_reader in_;
+    bool valid_ = true;
+};
+
+} // namespace detail
+
+// Appends the whole frame, size and all. Everything that is sent is smaller than frame_bytes_max by construction.
+template <class... T>
+void append(std::vector<std::byte>& to, const std::variant<T...>& frame) {
+    const std::size_t start = to.size();
+    detail::sink out(to);
+    out.put(std::uint32_t{0});
+    out.put(static_cast<std::uint8_t>(frame.index()));
+    std::visit([&](const auto& body) { out.put(body); }, frame);
+    const auto size = static_cast<std::uint32_t>(to.size() - start - sizeof(std::uint32_t));
+    std::memcpy(to.data() + start, &size, sizeof size);
+}
+
+// `body`: what follows the size. False when anything is wrong with it.
+template <class... T>
+bool decode(std::span<const std::byte> body, std::variant<T...>& frame) {
+    if (body.empty()) return false;
+    const auto index = std::to_integer<std::size_t>(body[0]);
+    detail::source in(body.subspan(1));
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return ((index == I && (in.take(frame.template emplace<I>()), in.done())) || ...);
+    }(std::index_sequence_for<T...>{});
+}
+
+// Cuts a stream of bytes into frame bodies.
+class splitter {
+public:
+    enum class outcome { frame, more, broken };
+
+    void add(std::span<const std::byte> bytes) {
+        if (at_ > 0 && at_ == bytes_.size()) bytes_.clear(), at_ = 0;
+        else if (at_ > 1 << 20) bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(at_)), at_ = 0;
+        bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    }
+    // The next body, valid until the next `add`.
+    outcome next(std::span<const std::byte>& body) {
+        const std::span<const std::byte> rest = std::span<const std::byte>(bytes_).subspan(at_);
+        al::byte_reader in(rest);
+        const std::size_t size = in.get<std::uint32_t>();
+        if (!in.ok()) return outcome::more;
+        if (size == 0 || size > frame_bytes_max) return outcome::broken;
+        if (in.left() < size) return outcome::more;
+        body = in.take(size);
+        at_ += sizeof(std::uint32_t) + size;
+        return outcome::frame;
+    }
+
+private:
+    std::vector<std::byte> bytes_;
+    std::size_t at_ = 0;
+};
+
+} // namespace serve::wire
