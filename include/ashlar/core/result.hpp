@@ -77,7 +77,8 @@ class [[nodiscard]] result {
 public:
     using value_type = T;
 
-    ASHLAR_HD constexpr result(T value) : value_(std::move(value)), ok_(true) {}
+    ASHLAR_HD constexpr result(const T& value) requires std::is_copy_constructible_v<T> : value_(value), ok_(true) {}
+    ASHLAR_HD constexpr result(T&& value) : value_(std::move(value)), ok_(true) {} // nvcc moves `return local;` into this
     ASHLAR_HD constexpr result(ashlar::error fault) : error_(fault), ok_(false) {}
     ASHLAR_HD constexpr result(errc code, origin from, std::int32_t os_code = 0)
         : result(ashlar::error{code, from, os_code}) {}
