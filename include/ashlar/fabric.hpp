@@ -10,3 +10,9 @@
 #include <ashlar/fabric/memory.hpp>
 #include <ashlar/fabric/op.hpp>
 #include <ashlar/fabric/peer_table.hpp>
+#include <ashlar/fabric/process.hpp>
+#include <ashlar/fabric/shared_memory.hpp>
+#include <ashlar/fabric/shared_ring.hpp>
+#include <ashlar/fabric/window.hpp>
+#include <ashlar/fabric/window_layout.hpp>
+#include <ashlar/fabric/window_link.hpp>

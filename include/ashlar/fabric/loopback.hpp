@@ -211,7 +211,7 @@ private:
         const arrival a = inbound_.pop();
         first_ = (first_ + 1) % inbound_.capacity();
         ++held_;
-        out = {.what = a.what, .peer = peers_.find_if([&](std::uint64_t n) { return n == a.from; }),
+        out = completion{.what = a.what, .peer = peers_.find_if([&](std::uint64_t n) { return n == a.from; }),
                .immediate = a.immediate, .message = {bytes, a.size}};
         return true;
     }
@@ -219,7 +219,7 @@ private:
         if (finished_.empty()) return false;
         op* o = finished_.pop();
         o->status = op_status::done;
-        out = {.what = completion::kind::operation, .operation = o};
+        out = completion{.what = completion::kind::operation, .operation = o};
         return true;
     }
     void notice_the_dead() {
