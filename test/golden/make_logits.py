@@ -60,4 +60,4 @@ with torch.no_grad():
 positions = sum(len(encoded[i]) for i in order)
 reference.record("logits", ["torch", "transformers", "tokenizers", "gguf", "numpy"])
 print(f"{len(order)} prompts, {positions} positions; logits rebuilt from hidden states within {worst:.2e}; {len(kept)} greedy prompts")
-assert worst < 1e-6 and len(kept) >= 20 and len(order) >= 24
+assert worst < 3e-6 and len(kept) >= 20 and len(order) >= 24

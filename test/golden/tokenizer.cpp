@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// golden.tokenizer: our token ids are the reference's on every committed string, control tokens parsed and not; and
+// decoding gives back every string that is UTF-8 and all of whose bytes the vocabulary can say.
+#include <golden/golden.hpp>
+
+#include <support/tokenizer.hpp>
+#include <support/unicode.hpp>
+
+using namespace ashlar;
+
+namespace {
+
+std::size_t differences = 0, compared = 0, round_trips = 0;
+
+void compare(const support::tokenizer& words, const char* file, bool utf8) {
+    golden::data in(file);
+    const auto cases = in.one<std::uint32_t>();
+    for (std::uint32_t i = 0; i < cases; ++i) {
+        const auto bytes = in.take<char>(in.one<std::uint32_t>());
+        const std::string text(bytes.begin(), bytes.end());
+        for (const auto how : {support::specials::as_text, support::specials::parse}) {
+            const auto expected = in.take<std::uint16_t>(in.one<std::uint32_t>());
+            const auto ids = words.encode(text, how);
+            ++compared;
+            if (std::equal(ids.begin(), ids.end(), expected.begin(), expected.end())) {
+                if (utf8) round_trips += words.decode(ids, false) == text;
+                continue;
+            }
+            if (++differences > 10) continue;
+            std::printf("%s case %u (%s): bytes", file, i, how == support::specials::parse ? "parsed" : "as text");
+            for (std::size_t k = 0; k < text.size() && k < 40; ++k) std::printf(" %02x", static_cast<unsigned char>(text[k]));
+            std::printf("\n  reference:");
+            for (std::size_t k = 0; k < expected.size() && k < 24; ++k) std::printf(" %d", expected[k]);
+            std::printf("\n  ours:     ");
+            for (std::size_t k = 0; k < ids.size() && k < 24; ++k) std::printf(" %d", ids[k]);
+            std::printf("\n");
+        }
+    }
+    if (!in.done()) golden::stop(std::string(file) + " has bytes left over");
+}
+
+} // namespace
+
+int main() {
+    const auto file = golden::open_model();
+    const auto words = support::tokenizer::from(file.directory());
+    if (!words) golden::stop(words.fault().sentence);
+    compare(*words, "tokenizer.bin", true);
+    const std::size_t valid = compared;
+    compare(*words, "tokenizer_invalid.bin", false);
+    std::printf("golden.tokenizer encodings=%zu invalid_utf8=%zu decoded_back=%zu differences=%zu %s\n", valid, compared - valid,
+                round_trips, differences, differences == 0 ? "pass" : "FAIL");
+    return differences == 0 && valid >= 10000 ? 0 : 1;
+}
