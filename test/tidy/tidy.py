@@ -180,6 +180,18 @@ def std_allow_list(tree):
                 yield f"{path}:{number}: <{name}> is not on the list of headers allowed here"
 
 
+def std_list_in_docs(tree):
+    """docs/building.md prints the very list that std_allow_list enforces."""
+    page = "docs/building.md"
+    if page not in tree.files:
+        yield f"{page}: missing"
+        return
+    section = tree.text(page).partition("## What a public header may include")[2].partition("\n\n`")[2]
+    printed = set(re.findall(r"`?(\w+)`", section.partition("\n\n")[0]))
+    for name in sorted(printed ^ STD_ALLOWED):
+        yield f"{page}: {name} is {'printed but not allowed' if name in printed else 'allowed but not printed'}"
+
+
 def header_shape(tree):
     """A header opens with SPDX, prose, #pragma once; it has no `using namespace` and no macro but ASHLAR_*."""
     for path in tree.public:
@@ -316,8 +328,9 @@ def preprocessed_size(tree):
         yield from filter(None, pool.map(measure, paths))
 
 
-RULES = [module_table, include_graph, include_style, std_allow_list, header_shape, sizes, one_test_a_header,
-         one_page_a_module, front_doors, licence_lines, file_sizes, banned_words, test_names, preprocessed_size]
+RULES = [module_table, include_graph, include_style, std_allow_list, std_list_in_docs, header_shape, sizes,
+         one_test_a_header, one_page_a_module, front_doors, licence_lines, file_sizes, banned_words, test_names,
+         preprocessed_size]
 
 
 def main():

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures that bench/run knows. To add one, append a Figure.
+
+Its command prints, as the last line of its standard output, one JSON object:
+
+    ours, peer     numbers; peer is null where there is none
+    peer_name      who the peer is, with its version
+    ratio          how the bar counts: ours / peer, or whichever way round `what` says
+    min, max, n    spread of the ratio (of ours, without a peer) and the number of interleaved repetitions
+    anything else  that the bar wants to name, or that a reader wants to see
+
+The bar is a list of conditions over these names, all of which must hold: "ratio <= 4, lines_left >= 0".
+In a command, {build} is the release build folder, {root} the source folder and {python} this interpreter.
+"""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    id: str
+    what: str  # one line: what is divided by what, in which unit
+    bar: str
+    command: tuple
+    where: str = "cpu"  # or h200
+    builds: tuple = ()  # CMake targets of the release preset that the command runs
+    note: str = ""  # printed in docs/performance.md: what explains a miss, what the number does not say
+
+
+FIGURES = [
+    Figure(
+        id="compile.light",
+        what="user seconds to parse kv.hpp and fabric.hpp in one file / the same for <atomic> and <span>",
+        bar="ratio <= 4, lines_left >= 0",
+        command=("{python}", "{root}/bench/compile_light.py"),
+    ),
+    Figure(
+        id="kv.plan",
+        what="instructions a contiguous run to plan a transfer of 5,000 tokens in fragmented blocks of 16",
+        bar="ours <= 60, allocations == 0",
+        command=("{python}", "{root}/bench/kv_plan.py", "{build}/bin/ashlar-bench-kv-plan"),
+        builds=("ashlar-bench-kv-plan",),
+    ),
+]
