@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shared memory without a name: a sealed memfd, which a process of the same user opens as /proc/<pid>/fd/<n>. Nothing
 // stands in /dev/shm, so nothing is left there after kill -9; the kernel frees the pages with the last mapping. Pages are
-// reserved at creation (a full machine is an error here, not a SIGBUS later), and the seal keeps their owner from
+// reserved at creation (no page faults and no surprises on the way of a transfer), and the seal keeps their owner from
 // taking them away again.
 //
 //     auto mine = shared_memory::create(1 << 20);   auto theirs = shared_memory::open(pid, fd, 1 << 20);
@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -42,6 +43,9 @@ public:
 
     // Zeroed; `size` in bytes.
     static result<shared_memory> create(std::size_t size) {
+        struct sysinfo machine {};
+        if (::sysinfo(&machine) != 0) return system_error();
+        if (size > machine.totalram * std::size_t{machine.mem_unit}) return {errc::exhausted, origin::fabric, ENOMEM};
         shared_memory m;
         m.fd_ = ::memfd_create("ashlar", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (m.fd_ < 0) return system_error();
