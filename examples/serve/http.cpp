@@ -67,6 +67,7 @@ struct http_server::state : std::enable_shared_from_this<http_server::state> {
     tcp::acceptor acceptor;
     asio::steady_timer pause;
     std::set<session*> sessions;
+    bool stopping = false; // answers close their connections
 };
 
 namespace {
@@ -204,7 +205,7 @@ private:
         auto message = parser_->release();
         answering_ = true;
         arm(std::chrono::seconds(0));
-        keep_alive_ = message.keep_alive() && !stopping_;
+        keep_alive_ = message.keep_alive() && !server_->stopping;
         version_ = message.version();
         http_request request;
         request.method = std::string(message.method_string());
@@ -266,7 +267,6 @@ private:
         error_code ignored;
         socket_.shutdown(tcp::socket::shutdown_send, ignored);
         ahead_.consume(ahead_.size());
-        discarding_ = true;
         arm(std::chrono::seconds(1));
         discard();
     }
@@ -302,7 +302,7 @@ private:
     std::string out_, writing_;
     unsigned version_ = 11;
     bool parser_started_ = false, answering_ = false, keep_alive_ = false, chunked_ = false, head_only_ = false;
-    bool reading_ = false, finishing_ = false, closed_ = false, stopping_ = false, discarding_ = false;
+    bool reading_ = false, finishing_ = false, closed_ = false;
 };
 
 void session_exchange::reply(unsigned status, std::string_view type, std::string body, const http_headers& headers) {
@@ -374,6 +374,7 @@ void http_server::accept_from(int listening_fd) {
 }
 
 void http_server::stop_accepting() {
+    state_->stopping = true;
     error_code ignored;
     state_->acceptor.close(ignored);
     state_->pause.cancel();

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <http.hpp>
+#include <link.hpp>
+
+using namespace serve;
+
+namespace {
+
+// A server and its clients in one loop of one thread.
+struct world {
+    boost::asio::io_context loop;
+    http_limits limits;
+    std::shared_ptr<exchange> last;
+    http_request request;
+    int handled = 0, gone = 0;
+    bool answer = true;
+    std::unique_ptr<http_server> server;
+    std::string address;
+
+    void start() {
+        server = std::make_unique<http_server>(
+            loop, limits,
+            [this](http_request r, std::shared_ptr<exchange> out) {
+                ++handled;
+                request = std::move(r);
+                last = out;
+                out->on_gone = [this] { ++gone; };
+                if (answer) out->reply(200, "text/plain", "got " + std::to_string(request.body.size()) + " " + request.path);
+            },
+            [](unsigned status, std::string_view why) { return std::to_string(status) + ": " + std::string(why); });
+        std::string why;
+        const int fd = listen_on("127.0.0.1:0", 16, why);
+        REQUIRE(fd >= 0);
+        address = address_of(fd);
+        server->accept_from(fd);
+    }
+    void turn(int ms = 30) { loop.restart(), loop.run_for(std::chrono::milliseconds(ms)); }
+    // All that comes until nothing has come for a while; `ended`: the server closed.
+    std::string read(int fd, bool* ended = nullptr, int quiet_ms = 60) {
+        std::string got;
+        for (auto last_heard = std::chrono::steady_clock::now(); std::chrono::steady_clock::now() - last_heard < std::chrono::milliseconds(quiet_ms);) {
+            turn(5);
+            char buffer[4096];
+            const ssize_t n = ::recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
+            if (n > 0) got.append(buffer, static_cast<std::size_t>(n)), last_heard = std::chrono::steady_clock::now();
+            if (n == 0) {
+                if (ended) *ended = true;
+                break;
+            }
+        }
+        return got;
+    }
+};
+
+struct client {
+    explicit client(const world& w) {
+        std::string why;
+        fd = connect_to(w.address, why);
+        REQUIRE(fd >= 0);
+    }
+    ~client() { leave(); }
+    void say(const std::string& text) { REQUIRE(::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size())); }
+    void leave() {
+        if (fd >= 0) ::close(fd);
+        fd = -1;
+    }
+    int fd = -1;
+};
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+} // namespace
+
+TEST_CASE("a request gets its answer, and the connection serves the next one") {
+    world w;
+    w.start();
+    client c(w);
+    c.say("POST /a?x=1 HTTP/1.1\r\nHost: h\r\nX-Request-Id: my id\r\nAuthorization: Bearer k\r\nContent-Length: 5\r\n\r\nhello");
+    CHECK(has(w.read(c.fd), "\r\n\r\ngot 5 /a"));
+    CHECK(w.request.request_id == "my_id"); // printable: it comes back in a header
+    CHECK(w.request.authorization == "Bearer k");
+    c.say("GET /b HTTP/1.1\r\nHost: h\r\n\r\nGET /c HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"); // two at once
+    bool ended = false;
+    const auto both = w.read(c.fd, &ended);
+    CHECK(has(both, "got 0 /b"));
+    CHECK(has(both, "got 0 /c"));
+    CHECK(ended);
+}
+
+TEST_CASE("a request may come byte by byte and in chunks") {
+    world w;
+    w.start();
+    client c(w);
+    for (const char each : std::string("POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")) c.say(std::string(1, each)), w.turn(1);
+    CHECK(has(w.read(c.fd), "got 5 /x"));
+}
+
+TEST_CASE("what is no HTTP, or too large, is refused in words and closed") {
+    world w;
+    w.limits.body_bytes = 1000;
+    w.limits.header_bytes = 2000;
+    w.start();
+    const auto ask = [&](const std::string& text) {
+        client c(w);
+        c.say(text);
+        bool ended = false;
+        const auto got = w.read(c.fd, &ended, 300);
+        CHECK(ended);
+        return got;
+    };
+    CHECK(has(ask("nonsense\r\n\r\n"), "HTTP/1.1 400 "));
+    CHECK(has(ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n"), "HTTP/1.1 413 "));
+    CHECK(has(ask("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + std::string(2000, 'a') + "\r\n0\r\n\r\n"), "HTTP/1.1 413 "));
+    CHECK(has(ask("GET / HTTP/1.1\r\nX: " + std::string(3000, 'a') + "\r\n\r\n"), "HTTP/1.1 431 "));
+    CHECK(w.handled == 0);
+}
+
+TEST_CASE("a client that waits for a go gets one") {
+    world w;
+    w.start();
+    client c(w);
+    c.say("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    CHECK(w.read(c.fd) == "HTTP/1.1 100 Continue\r\n\r\n");
+    c.say("abc");
+    CHECK(has(w.read(c.fd), "got 3 /x"));
+}
+
+TEST_CASE("a stream is chunked, ends cleanly, and the connection lives on") {
+    world w;
+    w.answer = false;
+    w.start();
+    client c(w);
+    c.say("GET /s HTTP/1.1\r\nHost: h\r\n\r\n");
+    w.turn();
+    w.last->begin_events({{"X-Request-Id", "7"}});
+    w.last->send("data: 1\n\n");
+    const auto first = w.read(c.fd);
+    CHECK(has(first, "Content-Type: text/event-stream"));
+    CHECK(has(first, "X-Request-Id: 7\r\n"));
+    CHECK(has(first, "\r\n\r\n9\r\ndata: 1\n\n\r\n"));
+    w.last->send("data: [DONE]\n\n");
+    w.last->finish();
+    bool ended = false;
+    CHECK(w.read(c.fd, &ended) == "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
+    CHECK_FALSE(ended);
+    w.answer = true;
+    c.say("GET /t HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(has(w.read(c.fd), "got 0 /t"));
+    CHECK(w.gone == 0);
+}
+
+TEST_CASE("a stream that is cut ends without its last chunk") {
+    world w;
+    w.answer = false;
+    w.start();
+    client c(w);
+    c.say("GET /s HTTP/1.1\r\nHost: h\r\n\r\n");
+    w.turn();
+    w.last->begin_events();
+    w.last->send("data: {\"error\":1}\n\n");
+    w.last->abort();
+    bool ended = false;
+    const auto got = w.read(c.fd, &ended, 300);
+    CHECK(has(got, "{\"error\":1}"));
+    CHECK_FALSE(has(got, "\r\n0\r\n"));
+    CHECK(ended);
+}
+
+TEST_CASE("a client's leaving is told once, before the answer and during it, and not after it") {
+    for (const bool streaming : {false, true}) {
+        world w;
+        w.answer = false;
+        w.start();
+        client c(w);
+        c.say("GET /s HTTP/1.1\r\nHost: h\r\n\r\nGET /ahead");
+        w.turn();
+        if (streaming) w.last->begin_events(), w.last->send("data: 1\n\n"), w.turn();
+        c.leave();
+        w.turn(100);
+        CHECK(w.gone == 1);
+        w.last->send("more"); // nobody there: nothing happens
+        w.last->finish();
+        w.turn();
+        CHECK(w.gone == 1);
+        CHECK(w.server->connections() == 0);
+    }
+    world w;
+    w.start();
+    client c(w);
+    c.say("GET /s HTTP/1.1\r\nHost: h\r\n\r\n");
+    w.turn();
+    c.leave();
+    w.turn(100);
+    CHECK(w.gone == 0);
+}
+
+TEST_CASE("a client that does not read is cut off before its answer fills the memory") {
+    world w;
+    w.answer = false;
+    w.limits.unsent_bytes = 1 << 20;
+    w.start();
+    client c(w);
+    c.say("GET /s HTTP/1.1\r\nHost: h\r\n\r\n");
+    w.turn();
+    w.last->begin_events();
+    for (int i = 0; i < 2000 && w.gone == 0; ++i) w.last->send(std::string(64 << 10, 'x')), w.turn(1);
+    CHECK(w.gone == 1);
+}
+
+TEST_CASE("silent clients are closed, and too many are turned away") {
+    world w;
+    w.limits.connections = 2;
+    w.limits.request_timeout = std::chrono::seconds(1);
+    w.start();
+    client slow(w), other(w);
+    slow.say("POST /x HTTP/1.1\r\nContent-Le");
+    w.turn();
+    client third(w);
+    CHECK(has(w.read(third.fd), "HTTP/1.1 503 "));
+    bool ended = false;
+    w.turn(1100);
+    w.read(slow.fd, &ended);
+    CHECK(ended);
+    other.say("GET /ok HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(has(w.read(other.fd), "got 0 /ok"));
+}
