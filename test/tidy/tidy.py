@@ -46,7 +46,7 @@ STD_ALLOWED = set(
 ALLOWED_IN = [
     (r"immintrin\.h", [r"kernel/simd_\w+\.hpp", r"core/copy_\w+\.hpp", r"core/crc32c\w*\.hpp"]),
     (r"(sys|linux)/\w+\.h|fcntl\.h|unistd\.h|errno\.h|cerrno|poll\.h|time\.h|signal\.h",
-     [r"fabric/window\w*\.hpp", r"ofi/\w+\.hpp"]),
+     [r"fabric/(window\w*|shared_\w+|process)\.hpp", r"ofi/\w+\.hpp"]),
     (r"rdma/\w+\.h", [r"ofi/\w+\.hpp"]),
 ]
 
