@@ -20,9 +20,16 @@
 
 #include <ashlar/core/containers.hpp>
 #include <ashlar/core/result.hpp>
+#include <ashlar/core/crc32c.hpp>
+#include <ashlar/core/random.hpp>
 #include <ashlar/fabric/concepts.hpp>
 #include <ashlar/kv/cache.hpp>
+#include <ashlar/kv/channel.hpp>
 #include <ashlar/kv/layout.hpp>
+#include <ashlar/kv/ledger.hpp>
+#include <ashlar/kv/receiver.hpp>
+#include <ashlar/kv/sender.hpp>
+#include <ashlar/kv/ticket.hpp>
 
 namespace ashlar::inline v0::kv {
 
@@ -69,38 +76,537 @@ struct mover_counters {
 template <class Fabric, class Layout>
 class mover {
     static_assert(fabric::check_fabric<Fabric>());
+    static_assert(Fabric::max_message >= frame_bytes_max, "ashlar: kv::mover needs a fabric whose messages hold 1 KiB");
 
 public:
     // `pool`: the registered memory of `layout.bytes()` bytes whose pages `pages` hands out.
     mover(Fabric& net, cache& pages, const Layout& layout, const fabric::region& pool, const identity& self,
-          const mover_options& options);
+          const mover_options& options)
+        : net_(net), cache_(pages), layout_(layout), pool_(pool), self_(self), options_(options), ledger_(self.epoch),
+          senders_(options.transfers_max), receivers_(options.transfers_max), links_(options.peers_max),
+          link_of_peer_(options.peers_max), by_id_{id_table<std::uint64_t, std::uint32_t>(options.transfers_max),
+                                                   id_table<std::uint64_t, std::uint32_t>(options.transfers_max)},
+          operations_(options.writes_max), unused_operations_(options.writes_max),
+          events_(std::size_t{4} * options.transfers_max) {
+        ASHLAR_ASSERT(options.transfers_max <= 1024 && layout.shape.layers <= 4096 && pool.size >= layout.bytes());
+        ASHLAR_ASSERT(pages.options().pages <= layout.shape.blocks && self.epoch.value != 0);
+        ASHLAR_ASSERT(pages.options().tokens_per_block == Layout::tokens_per_block);
+        for (auto& s : senders_) s = {sender(layout.shape.layers, pages.options().blocks_per_sequence_max)};
+        for (auto& r : receivers_) r = {receiver(layout.shape.layers, pages.options().blocks_per_sequence_max)};
+        for (std::uint32_t i = 0; i < options.writes_max; ++i) (void)unused_operations_.push(i);
+    }
     mover(const mover&) = delete;
     mover& operator=(const mover&) = delete;
 
     // ---- decode side. The request is open; its prompt's blocks behind the cached ones become writable for whoever
     // presents the ticket. `buffer`: ticket_bytes_max is always enough. exhausted: no slot or lease is left.
     result<granted> grant(request_id request, std::uint32_t prompt_tokens, std::uint32_t cached_tokens, instant now,
-                          std::span<std::byte> buffer);
+                          std::span<std::byte> buffer) {
+        constexpr std::uint32_t size = Layout::tokens_per_block;
+        if (prompt_tokens == 0 || cached_tokens >= prompt_tokens || cached_tokens % size) return bad(errc::invalid_argument);
+        const std::uint32_t index = unused(receivers_);
+        if (index == receivers_.size() || !room_for_event()) return bad(errc::exhausted);
+        const block_range blocks{cached_tokens / size, blocks_for(prompt_tokens, size) - cached_tokens / size};
+        const auto lease = cache_.grant(request, blocks, access::write, now + options_.lease);
+        if (!lease) return lease.error();
+        auto& seat = receivers_[index];
+        const std::uint32_t slot = index | (++seat.life & 1023) << 10;
+        const auto fail = [&](error e) { return end_unused(*lease), result<granted>(e); };
+        ticket t{.instance = self_.instance, .epoch = self_.epoch, .transfer = ledger_.issue(), .slot = slot,
+                 .layout = layout_.hash(), .pool = pool_.remote, .strides = layout_.strides(), .tokens = prompt_tokens,
+                 .cached_tokens = cached_tokens, .deadline = options_.lease};
+        for (const granted_run& run : cache_.find(*lease)->pages) {
+            if (!t.runs.push_back(run)) return fail({errc::exhausted, origin::kv});
+        }
+        const auto bytes = encode(t, self_.fleet_key, buffer);
+        if (!bytes) return fail(bytes.error());
+        const auto begun = seat.value.begin({.transfer = t.transfer, .request = request, .lease = *lease,
+                                             .tag = ticket_tag(*bytes), .slot = slot, .layers = layout_.shape.layers,
+                                             .page_bytes = layout_.page_bytes(), .blocks = blocks,
+                                             .here = layout_.strides(), .verify = options_.verify,
+                                             .can_read = fabric::readable<Fabric>},
+                                            cache_.runs(request));
+        if (!begun) return fail(begun.error());
+        ASHLAR_ASSERT(by_id_[1].insert(t.transfer.value, index));
+        ++live_[1], ++counters_.tickets_issued;
+        return granted{t.transfer, *bytes};
+    }
+    // The request still waits for its prefill: its ticket holds on.
+    result<void> extend(transfer_id transfer, instant now) {
+        const std::uint32_t* index = by_id_[1].find(transfer.value);
+        if (!index) return {errc::not_found, origin::kv};
+        return cache_.renew(receivers_[*index].value.setup().lease, now + options_.lease);
+    }
 
     // ---- prefill side. The request is open with the whole prompt. Errors: forged, corrupt, invalid_argument (another
     // layout, or the request is not open), out_of_range, stale, replayed, expired, exhausted.
-    result<transfer_id> send(request_id request, fabric::peer_id to, std::span<const std::byte> ticket, instant now);
+    result<transfer_id> send(request_id request, fabric::peer_id to, std::span<const std::byte> bytes, instant now) {
+        const auto t = decode_ticket(bytes, self_.fleet_key);
+        if (!t) return refuse(t.error());
+        const auto runs = cache_.runs(request);
+        const auto ok = verify(*t, {.layout = layout_.hash(), .page_bytes = layout_.page_bytes(),
+                                    .layers = layout_.shape.layers, .tokens_per_block = Layout::tokens_per_block,
+                                    .blocks = count_blocks(runs)});
+        if (!ok) return refuse(ok.error());
+        if (by_id_[0].find(t->transfer.value)) return refuse({errc::replayed, origin::kv});
+        const std::uint32_t index = unused(senders_);
+        link* l = find_link(to);
+        if (index == senders_.size() || !l || !room_for_event()) return error{errc::exhausted, origin::kv};
+        constexpr std::uint32_t size = Layout::tokens_per_block;
+        const block_range blocks{t->cached_tokens / size, blocks_for(t->tokens, size) - t->cached_tokens / size};
+        const auto lease = cache_.grant(request, blocks, access::read, now + options_.lease);
+        if (!lease) return lease.error();
+        auto& seat = senders_[index];
+        const auto begun = seat.value.begin(
+            {.transfer = t->transfer, .request = request, .lease = *lease, .issuer = t->epoch, .tag = ticket_tag(bytes),
+             .handle = index | (++seat.life & 1023) << 10, .slot = t->slot, .link = index_of(*l),
+             .layers = layout_.shape.layers, .page_bytes = layout_.page_bytes(), .blocks = blocks,
+             .here = layout_.strides(), .there = t->strides, .source = pool_.remote, .offer = options_.pull,
+             .renew_every = options_.renew_every},
+            runs, t->runs, now);
+        if (!begun) return end_unused(*lease), refuse(begun.error());
+        seat.remote = t->pool;
+        ASHLAR_ASSERT(by_id_[0].insert(t->transfer.value, index));
+        ++live_[0];
+        return t->transfer;
+    }
     // Layer `layer` of blocks [first, first + count) of the sequence is computed. Ranges of a layer come in order; what
     // the receiver has cached is skipped. not_found: the transfer is over (its event tells why).
-    result<void> layer_ready(transfer_id transfer, layer_id layer, std::uint32_t first_block, std::uint32_t block_count);
-    result<void> all_ready(transfer_id transfer, block_range blocks); // the same for every layer
+    result<void> layer_ready(transfer_id transfer, layer_id layer, std::uint32_t first_block, std::uint32_t block_count) {
+        const std::uint32_t* index = by_id_[0].find(transfer.value);
+        if (!index) return {errc::not_found, origin::kv};
+        return senders_[*index].value.layer_ready(layer, {first_block, block_count});
+    }
+    result<void> all_ready(transfer_id transfer, block_range blocks) { // the same for every layer
+        for (std::uint32_t l = 0; l < layout_.shape.layers; ++l) {
+            if (auto ok = layer_ready(transfer, {l}, blocks.first, blocks.count); !ok) return ok;
+        }
+        return {};
+    }
 
     // ---- both sides
-    result<void> cancel(transfer_id transfer); // an event with errc::cancelled follows; not_found: over already
-    std::size_t poll(instant now);             // moves what can be moved; how much happened, 0 when idle
-    void tick(instant now);                    // renews, resends, expires; every renew_every or more often
-    bool next_event(transfer_event& out);
+    // An event with errc::cancelled follows; not_found: over already.
+    result<void> cancel(transfer_id transfer) {
+        bool found = false;
+        if (auto* i = by_id_[0].find(transfer.value)) found = fail_sender(*i, errc::cancelled);
+        if (auto* i = by_id_[1].find(transfer.value)) found = fail_receiver(*i, errc::cancelled) || found;
+        return found ? result<void>{} : result<void>{errc::not_found, origin::kv};
+    }
+    // Moves what can be moved; how much happened, 0 when idle.
+    std::size_t poll(instant now) {
+        std::size_t happened = 0;
+        fabric::completion done[32];
+        for (int round = 0; round < 8; ++round) {
+            const std::size_t n = net_.poll(done);
+            for (std::size_t i = 0; i < n; ++i) handle(done[i], now);
+            happened += n;
+            if (n < 32) break;
+        }
+        for (std::uint32_t i = 0; i < receivers_.size() && live_[1]; ++i) happened += advance_receiver(i, now);
+        if (live_[0]) {
+            const std::uint32_t start = turn_++;
+            for (std::uint32_t i = 0; i < senders_.size(); ++i)
+                happened += advance_sender((start + i) % static_cast<std::uint32_t>(senders_.size()), now);
+        }
+        for (std::uint32_t i = 0; i < links_used_; ++i) happened += flush(links_[i], now);
+        return happened;
+    }
+    // Renews, resends, expires; to be called every renew_every or more often.
+    void tick(instant now) {
+        cache_.expire(now, [](lease_id) {});
+        for (std::uint32_t i = 0; i < senders_.size(); ++i) {
+            sender& s = senders_[i].value;
+            if (s.now() == sender::state::unused) continue;
+            if (s.live() && lapsed(s.setup().lease)) ++counters_.expired, fail_sender(i, errc::expired);
+            s.tick(now);
+        }
+        for (std::uint32_t i = 0; i < receivers_.size(); ++i) {
+            receiver& r = receivers_[i].value;
+            if (r.live() && lapsed(r.setup().lease)) ++counters_.expired, fail_receiver(i, errc::expired);
+        }
+        for (std::uint32_t i = 0; i < links_used_; ++i) counters_.resent += links_[i].line.tick(now, options_.resend_after);
+    }
+    bool next_event(transfer_event& out) {
+        if (events_.empty()) return false;
+        out = events_.pop();
+        return true;
+    }
     // The process behind this peer is dead and fenced: its memory accesses are over.
-    void peer_down(fabric::peer_id peer);
+    void peer_down(fabric::peer_id peer) {
+        if (const std::uint32_t* i = link_of_peer_.find(peer.value)) lose(links_[*i]);
+    }
 
-    std::uint32_t sending() const;   // transfers in flight, each direction
-    std::uint32_t receiving() const; // includes those that wait for a fence
-    const mover_counters& counters() const;
+    std::uint32_t sending() const { return live_[0]; }   // transfers in flight, each direction
+    std::uint32_t receiving() const { return live_[1]; } // includes those that wait for a fence
+    bool idle() const {
+        for (std::uint32_t i = 0; i < links_used_; ++i) {
+            if (!links_[i].line.idle()) return false;
+        }
+        return live_[0] == 0 && live_[1] == 0 && unused_operations_.size() == operations_.size();
+    }
+    const mover_counters& counters() const { return counters_; }
+
+private:
+    template <class Value>
+    struct seat {
+        Value value;
+        std::uint32_t life = 0; // makes handles of one seat differ
+        fabric::remote_region remote{};
+    };
+    struct link {
+        fabric::peer_id peer{};
+        channel line;
+    };
+    struct operation {
+        fabric::op op; // first: a completion's op leads back here
+        enum class kind : std::uint8_t { message, write, read } what = kind::message;
+        std::uint32_t owner = 0; // sender's or receiver's index
+        move_step step{};
+    };
+
+    static result<granted> bad(errc code) { return {code, origin::kv}; }
+    result<transfer_id> refuse(error e) {
+        ++counters_.tickets_refused;
+        return e;
+    }
+    bool room_for_event() const { return events_.size() + live_[0] + live_[1] < events_.capacity(); }
+    bool lapsed(lease_id id) const {
+        const lease* l = cache_.find(id);
+        return !l || l->quarantined;
+    }
+    void end_unused(lease_id id) { ASHLAR_ASSERT(cache_.release(id)); }
+    template <class Seats>
+    static std::uint32_t unused(const Seats& seats) {
+        std::uint32_t i = 0;
+        while (i < seats.size() && seats[i].value.now() != decltype(seats[i].value.now())::unused) ++i;
+        return i;
+    }
+    std::uint32_t index_of(const link& l) const { return static_cast<std::uint32_t>(&l - links_.begin()); }
+    std::uint64_t new_life() {
+        const std::uint64_t life = mix(self_.epoch.value, ++lives_);
+        return life ? life : 1;
+    }
+    link* find_link(fabric::peer_id peer) {
+        if (peer == fabric::peer_id::none()) return nullptr;
+        if (const std::uint32_t* i = link_of_peer_.find(peer.value)) return &links_[*i];
+        if (links_used_ == links_.size() || !link_of_peer_.insert(peer.value, links_used_)) return nullptr;
+        links_[links_used_] = {peer, channel(new_life(), 64)};
+        return &links_[links_used_++];
+    }
+    void tell(transfer_event::kind what, transfer_id transfer, request_id request, bool ok, errc why, std::uint64_t bytes) {
+        ASHLAR_ASSERT(events_.push({what, transfer, request, ok, {why, origin::kv}, bytes}));
+        ++(!ok ? counters_.failed : what == transfer_event::kind::sent ? counters_.sent : counters_.received);
+    }
+
+    bool fail_sender(std::uint32_t i, errc why) {
+        sender& s = senders_[i].value;
+        if (!s.fail(why)) return false;
+        (void)cache_.quarantine(s.setup().lease);
+        tell(transfer_event::kind::sent, s.setup().transfer, s.setup().request, false, why, s.bytes());
+        return true;
+    }
+    bool fail_receiver(std::uint32_t i, errc why) {
+        receiver& r = receivers_[i].value;
+        const bool came = r.bound();
+        if (!r.fail(why)) return false;
+        (void)cache_.quarantine(r.setup().lease);
+        if (!came) why == errc::cancelled ? ledger_.cancel(r.setup().transfer) : ledger_.expire(r.setup().transfer);
+        tell(transfer_event::kind::received, r.setup().transfer, r.setup().request, false, why, r.bytes());
+        return true;
+    }
+    // The connection is gone, and with it every access that went over it.
+    void lose(link& l) {
+        ++counters_.peers_lost;
+        net_.disconnect(l.peer);
+        for (std::uint32_t i = 0; i < senders_.size(); ++i) {
+            sender& s = senders_[i].value;
+            if (s.now() == sender::state::unused || s.setup().link != index_of(l)) continue;
+            fail_sender(i, errc::peer_down);
+            s.lost();
+        }
+        for (std::uint32_t i = 0; i < receivers_.size(); ++i) {
+            receiver& r = receivers_[i].value;
+            if (r.now() == receiver::state::unused || !r.bound() || r.link != index_of(l)) continue;
+            fail_receiver(i, errc::peer_down);
+            r.lost();
+        }
+        l.line.reset(new_life());
+    }
+
+    // ---- what the fabric says
+    void handle(const fabric::completion& c, instant now) {
+        using kind = fabric::completion::kind;
+        switch (c.what) {
+        case kind::operation: return operation_done(c);
+        case kind::immediate: {
+            const std::uint32_t slot = c.immediate >> 12, index = slot & 1023;
+            receiver* r = index < receivers_.size() ? &receivers_[index].value : nullptr;
+            if (r && r->now() != receiver::state::unused && r->setup().slot == slot) r->arrived(c.immediate & 4095);
+            else ++counters_.stray_immediates;
+            return;
+        }
+        case kind::message: {
+            link* l = find_link(c.peer);
+            std::span<const std::byte> message;
+            if (!l) return;
+            ++counters_.messages;
+            auto heard = l->line.receive(c.message, message);
+            if (heard == channel::heard::restarted) {
+                ++counters_.epoch_mismatches;
+                return lose(*l);
+            }
+            if (heard == channel::heard::stranger) ++counters_.epoch_mismatches;
+            if (heard == channel::heard::garbage) ++counters_.bad_messages;
+            if (heard == channel::heard::nothing) renew_link(*l, now);
+            if (heard != channel::heard::message) return;
+            renew_link(*l, now);
+            const auto said = decode_control(message);
+            if (!said) ++counters_.bad_messages;
+            if (!said || understand(*said, *l, now)) l->line.accept();
+            return;
+        }
+        case kind::peer_down: return peer_down(c.peer);
+        }
+    }
+    // The receiver is alive: what we lend it stays lent.
+    void renew_link(const link& l, instant now) {
+        for (auto& s : senders_) {
+            if (s.value.live() && s.value.setup().link == index_of(l)) (void)cache_.renew(s.value.setup().lease, now + options_.lease);
+        }
+    }
+    void operation_done(const fabric::completion& c) {
+        auto* at = reinterpret_cast<operation*>(c.operation);
+        if (at < operations_.begin() || at >= operations_.end()) return;
+        const bool ok = at->op.status == fabric::op_status::done;
+        const auto owner = at->owner;
+        if (at->what == operation::kind::write) {
+            std::uint32_t sum = 0;
+            if (Fabric::computes_checksum && ok) sum = at->op.checksum;
+            else if (options_.verify) sum = checksum(at->step.source, at->step.bytes);
+            counters_.write_failures += !ok;
+            senders_[owner].value.completed(at->step.batch, at->step.piece, true, ok, sum);
+            senders_[owner].value.settle();
+        } else if (at->what == operation::kind::read) {
+            counters_.read_failures += !ok;
+            receivers_[owner].value.completed(at->step.batch, ok);
+        }
+        ASHLAR_ASSERT(unused_operations_.push(static_cast<std::uint32_t>(at - operations_.begin())));
+    }
+    std::uint32_t checksum(std::uint64_t offset, std::uint64_t bytes) const {
+        return crc32c({pool_.data + offset, static_cast<std::size_t>(bytes)});
+    }
+
+    // False: there is no room for it now.
+    bool understand(const control& c, link& l, instant now) {
+        if (c.what == verb::start) return start(c, l, now);
+        const std::uint32_t index = c.to_handle & 1023;
+        if (c.what == verb::go || c.what == verb::again || c.what == verb::stop || c.what == verb::done) {
+            if (index >= senders_.size()) return true;
+            sender& s = senders_[index].value;
+            if (s.now() == sender::state::unused || s.setup().transfer != c.transfer || s.setup().handle != c.to_handle ||
+                s.setup().link != index_of(l)) {
+                return true; // of a transfer that is over
+            }
+            counters_.asked_again += c.what == verb::again;
+            const auto o = s.on(c);
+            if (o.finished) {
+                tell(transfer_event::kind::sent, c.transfer, s.setup().request, true, {}, s.bytes());
+                counters_.blocks_sent += std::uint64_t{s.setup().layers} * s.setup().blocks.count;
+            }
+            if (o.failed) fail_sender(index, o.reason);
+            return true;
+        }
+        if (index >= receivers_.size()) return true;
+        receiver& r = receivers_[index].value;
+        if (r.now() == receiver::state::unused || r.setup().transfer != c.transfer || r.setup().slot != c.to_handle ||
+            !r.bound() || r.link != index_of(l)) {
+            return true;
+        }
+        if (r.live() && !cache_.renew(r.setup().lease, now + options_.lease)) fail_receiver(index, errc::expired);
+        counters_.renewals += c.what == verb::renew;
+        const auto o = r.on(c);
+        if (o.failed) fail_receiver(index, o.reason);
+        return o.taken;
+    }
+    bool start(const control& c, link& l, instant now) {
+        const std::uint32_t index = c.to_handle & 1023;
+        receiver* r = index < receivers_.size() ? &receivers_[index].value : nullptr;
+        if (r && (r->now() == receiver::state::unused || r->setup().transfer != c.transfer)) r = nullptr;
+        result<void> ok;
+        if (c.epoch != self_.epoch) ok = {errc::stale, origin::kv}, ++counters_.epoch_mismatches;
+        else if (r && !(r->setup().tag == c.tag)) ok = {errc::forged, origin::kv};
+        else if (ok = ledger_.redeem(c.transfer); ok && !r) ok = {errc::stale, origin::kv};
+        if (ok) ok = cache_.verify(r->setup().lease);
+        if (ok) ok = cache_.bind(r->setup().lease, {l.line.peer()});
+        if (ok) ok = cache_.renew(r->setup().lease, now + options_.lease);
+        if (ok) return r->started(index_of(l), c.from_handle), true;
+        if (l.line.room() == 0) return false;
+        ++counters_.tickets_refused;
+        say(l, {.what = verb::stop, .transfer = c.transfer, .to_handle = c.from_handle, .reason = ok.error().code});
+        return true;
+    }
+
+    // ---- what the values want
+    bool say(link& l, const control& c) {
+        std::byte bytes[message_bytes_max];
+        const std::size_t n = encode(c, bytes);
+        ASHLAR_ASSERT(n > 0);
+        return l.line.push({bytes, n});
+    }
+    operation* take_operation(std::uint32_t owner, typename operation::kind what, const move_step& step) {
+        if (unused_operations_.empty()) return nullptr;
+        operation* at = &operations_[unused_operations_.pop()];
+        at->op = {};
+        at->what = what, at->owner = owner, at->step = step;
+        return at;
+    }
+    void give_operation(operation* at) {
+        ASHLAR_ASSERT(unused_operations_.push(static_cast<std::uint32_t>(at - operations_.begin())));
+    }
+
+    std::size_t advance_sender(std::uint32_t i, instant now) {
+        sender& s = senders_[i].value;
+        if (s.now() == sender::state::unused) return 0;
+        link& l = links_[s.setup().link];
+        std::size_t happened = 0;
+        move_step step;
+        for (int burst = 0; burst < 64 && s.next_move(step); ++burst) {
+            if (!step.write) { // offered
+                s.posted(step);
+                s.completed(step.batch, step.piece, false, true, options_.verify ? checksum(step.source, step.bytes) : 0);
+                ++happened;
+                continue;
+            }
+            operation* at = take_operation(i, operation::kind::write, step);
+            if (!at) break;
+            const auto posted = net_.write(l.peer, {&pool_, static_cast<std::size_t>(step.source), static_cast<std::size_t>(step.bytes)},
+                                           {senders_[i].remote, static_cast<std::size_t>(step.target)}, step.immediate, at->op);
+            if (!posted) give_operation(at);
+            if (!posted && posted.error().code == errc::again) break;
+            s.posted(step);
+            ++happened;
+            if (posted) {
+                ++counters_.writes, counters_.bytes_sent += step.bytes;
+            } else {
+                ++counters_.write_failures;
+                s.completed(step.batch, step.piece, true, false, options_.verify ? checksum(step.source, step.bytes) : 0);
+            }
+        }
+        for (control c; l.line.room() > 8 && s.next_message(c);) {
+            if (!say(l, c)) break;
+            s.said(c, now);
+            ++happened;
+        }
+        s.settle();
+        if (s.is_over()) {
+            const lease_id held = s.setup().lease;
+            (void)(lapsed(held) ? cache_.fence(held) : cache_.release(held));
+            (void)by_id_[0].erase(s.setup().transfer.value);
+            s.retire();
+            --live_[0], ++happened;
+        }
+        return happened;
+    }
+
+    std::size_t advance_receiver(std::uint32_t i, instant now) {
+        receiver& r = receivers_[i].value;
+        if (r.now() == receiver::state::unused) return 0;
+        std::size_t happened = 0;
+        receiver::check k;
+        for (int burst = 0; burst < 8 && r.next_check(k); ++burst, ++happened) {
+            bool good = true;
+            if (options_.verify) {
+                r.each_place(k, [&](const piece& p, std::uint64_t offset) {
+                    good = good && checksum(offset, p.blocks * layout_.page_bytes()) == p.checksum;
+                });
+            }
+            const std::uint32_t blocks = k.range.count;
+            counters_.checksum_failures += r.checked(k.record, good);
+            if (good) counters_.blocks_received += blocks, counters_.bytes_received += blocks * layout_.page_bytes();
+        }
+        if constexpr (fabric::readable<Fabric>) {
+            move_step step;
+            fabric::remote_region from;
+            while (r.next_move(step, from)) {
+                operation* at = take_operation(i, operation::kind::read, step);
+                if (!at) break;
+                const auto posted = net_.read(links_[r.link].peer, {&pool_, static_cast<std::size_t>(step.target), static_cast<std::size_t>(step.bytes)},
+                                              {from, static_cast<std::size_t>(step.source)}, at->op);
+                if (!posted) give_operation(at);
+                if (!posted && posted.error().code == errc::again) break;
+                r.posted(step);
+                ++happened;
+                if (posted) ++counters_.reads;
+                else ++counters_.read_failures, r.completed(step.batch, false);
+            }
+        }
+        if (r.hopeless()) fail_receiver(i, errc::corrupt);
+        if (r.complete()) {
+            if (cache_.verify(r.setup().lease) && cache_.release(r.setup().lease)) {
+                r.finish();
+                tell(transfer_event::kind::received, r.setup().transfer, r.setup().request, true, {}, r.bytes());
+            } else {
+                fail_receiver(i, errc::expired);
+            }
+        }
+        if (r.quiesced()) {
+            (void)cache_.fence(r.setup().lease);
+            r.rest();
+        }
+        if (r.bound()) {
+            link& l = links_[r.link];
+            for (control c; l.line.room() > 8 && r.next_message(c);) {
+                if (!say(l, c)) break;
+                r.said(c);
+                ++happened;
+            }
+        }
+        if (r.is_over()) {
+            (void)by_id_[1].erase(r.setup().transfer.value);
+            r.retire();
+            --live_[1], ++happened;
+        }
+        (void)now;
+        return happened;
+    }
+
+    std::size_t flush(link& l, instant now) {
+        std::size_t happened = 0;
+        std::byte frame[frame_bytes_max];
+        if (!net_.state(l.peer).up) return 0;
+        while (const std::size_t n = l.line.peek(frame)) {
+            operation* at = take_operation(0, operation::kind::message, {});
+            if (!at) break;
+            if (!net_.send(l.peer, {frame, n}, at->op)) { // full or going down: the frame waits
+                give_operation(at);
+                break;
+            }
+            l.line.posted(now);
+            ++happened;
+        }
+        return happened;
+    }
+
+    Fabric& net_;
+    cache& cache_;
+    Layout layout_;
+    fabric::region pool_;
+    identity self_;
+    mover_options options_;
+    ticket_ledger ledger_;
+    fixed_array<seat<sender>> senders_;
+    fixed_array<seat<receiver>> receivers_;
+    fixed_array<link> links_;
+    id_table<std::uint32_t, std::uint32_t> link_of_peer_;
+    std::uint32_t links_used_ = 0;
+    id_table<std::uint64_t, std::uint32_t> by_id_[2]; // transfers: sent, received
+    fixed_array<operation> operations_;
+    ring<std::uint32_t> unused_operations_;
+    ring<transfer_event> events_;
+    mover_counters counters_;
+    std::uint32_t live_[2] = {0, 0}; // sending, receiving
+    std::uint32_t turn_ = 0;
+    std::uint64_t lives_ = 0;
 };
 
 } // namespace ashlar::inline v0::kv
