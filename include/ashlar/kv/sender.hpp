@@ -165,7 +165,8 @@ public:
     }
     bool next_message(control& out) {
         out = {.transfer = setup_.transfer, .to_handle = setup_.slot, .from_handle = setup_.handle};
-        if (state_ == state::starting && !started_) {
+        // Also when it is over before it began: the receiver then need not wait for its lease to end.
+        if ((state_ == state::starting || state_ == state::draining) && !started_ && !fence_said_) {
             out.what = verb::start;
             out.epoch = setup_.issuer;
             out.tag = setup_.tag;
