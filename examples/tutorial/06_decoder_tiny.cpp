@@ -36,8 +36,8 @@ struct random_weights {
             const auto bits = al::mix(i * 131 + rows, name.size() + static_cast<unsigned char>(name[4]));
             values[i] = norm ? 1.0f : static_cast<float>(bits % 2001) / 5000.0f - 0.2f;
         }
-        return al::kernel::weight_view{al::kernel::weight_format::f32, reinterpret_cast<std::byte*>(values.data()), rows,
-                                       columns};
+        return al::kernel::weight_view{al::kernel::weight_format::f32, reinterpret_cast<std::byte*>(values.data()),
+                                       rows, columns};
     }
 };
 

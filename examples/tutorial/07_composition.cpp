@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tutorial 7: an engine is types put together at compile time; the policy is another. This one computes a batch that the
-// scheduler wants and sends each layer on as it is done. examples/serve is the same with sockets around it.
+// Tutorial 7: an engine is types put together at compile time; the policy is another. This one computes a batch that
+// the scheduler wants and sends each layer on as it is done. examples/serve is the same with sockets around it.
 #include <type_traits>
 
 #include <ashlar/fabric.hpp>
@@ -24,10 +24,11 @@ struct prefill_engine {
     al::kv::mover<Net, cache>& mover;
     Threads& threads;
 
+    // A chunk that wants logits is the prompt's last: its last block may be partial, and goes too.
     al::result<void> compute(const al::model::slice& chunk, al::transfer_id transfer, al::instant now) {
         const std::uint32_t size = cache::tokens_per_block, first = chunk.position / size;
         const std::uint32_t end = chunk.position + static_cast<std::uint32_t>(chunk.tokens.size());
-        const std::uint32_t blocks = (chunk.logits ? al::kv::blocks_for(end, size) : end / size) - first; // the last, partial
+        const std::uint32_t blocks = (chunk.logits ? al::kv::blocks_for(end, size) : end / size) - first;
         return llm.forward({&chunk, 1}, layout, pool, threads, [&](al::layer_id layer) {
             (void)mover.layer_ready(transfer, layer, first, blocks); // what fails is told by the transfer's event
             mover.poll(now);
