@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""llama.cpp's decode and prefill rates on the same GGUF file, through its C API: the peer of bench/model_decoder.cpp.
+"""llama.cpp's decode and prefill rates, through its C API: the peer of bench/model_decoder.cpp.
 
     python bench/peers/llama_cpp.py --model m.gguf --threads 2 --prompt 512 --decode 64 --rounds 7
 
-Needs llama-cpp-python 0.3.36 built for this processor; only its ctypes declarations of libllama's functions are used, so
-that nothing copies logits or samples in Python:
+Needs llama-cpp-python 0.3.36 built for this processor; only its ctypes declarations of libllama's functions are
+used, so that nothing copies logits or samples in Python:
 
     CMAKE_ARGS=-DGGML_NATIVE=ON pip install --no-binary llama-cpp-python llama-cpp-python==0.3.36
 """
@@ -24,6 +24,7 @@ def main():
     for name, value in (("threads", 2), ("prompt", 512), ("decode", 64), ("rounds", 7)):
         parser.add_argument("--" + name, type=int, default=value)
     want = parser.parse_args()
+    sys.path.pop(0)  # this file has the package's name
     try:
         import llama_cpp as package
         from llama_cpp import llama_cpp as api

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The threads that an engine hands to the kernels: models `ashlar::workers`. The calling thread works too, so a pool of N
-// starts N - 1 threads. Between two calls the threads spin for at most 50 microseconds (a decode step asks every few),
-// then they sleep in a futex; without work they cost nothing.
+// The threads that an engine hands to the kernels: models `ashlar::workers`. The calling thread works too, so a pool
+// of N starts N - 1 threads. Between two calls the threads spin for at most 50 microseconds (a decode step asks every
+// few), then they sleep in a futex; without work they cost nothing.
 //
 //     support::thread_pool pool(2);
 //     pool.parallel_for(panels, [&](std::size_t i) { … });     // returns when all are done
 //
-// One caller at a time, and no call from inside a body. Whoever comes first takes the next index: which thread runs which
-// index differs from run to run.
+// One caller at a time, and no call from inside a body. Whoever comes first takes the next index: which thread runs
+// which index differs from run to run.
 #pragma once
 
 #include <linux/futex.h>
@@ -79,8 +79,8 @@ private:
 #endif
     }
 
-    // Returns once ready(word), having spun for 50 microseconds at most. `sleepers` tells the other side to wake us; both
-    // sides first write their own word, then read the other's (seq_cst), so that one of them sees the other.
+    // Returns once ready(word), having spun for 50 microseconds at most. `sleepers` tells the other side to wake us;
+    // both sides first write their own word, then read the other's (seq_cst), so that one of them sees the other.
     template <class Ready>
     static void wait(futex_word& word, futex_word& sleepers, Ready&& ready) {
         const std::int64_t until = now_ns() + spin_ns;

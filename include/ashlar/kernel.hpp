@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// kernel: what a decoder computes with, on the processor the program is compiled for. Matrix products over packed weights
-// in five formats, paged attention, norms, rotary positions, sampling: templates over a vocabulary of 16 floats that
-// AVX-512, AVX2 and plain C++ spell alike, so that all of them, for one token or many, give the same bits.
+// kernel: what a decoder computes with, on the processor the program is compiled for. Matrix products over packed
+// weights in five formats, paged attention, norms, rotary positions, sampling: templates over a vocabulary of 16
+// floats that AVX-512, AVX2 and plain C++ spell alike, so that all of them, for one token or many, give the same
+// bits.
 #pragma once
 
 #include <ashlar/kernel/attention.hpp>

@@ -83,13 +83,15 @@ void check(std::uint32_t kv_heads, std::uint32_t group, std::uint32_t dim, std::
             double highest = -INFINITY, sum = 0;
             for (std::uint32_t j = 0; j <= p; ++j) {
                 double dot = 0;
-                for (std::uint32_t d = 0; d < dim; ++d) dot += double(q[d]) * c.key[(j * kv_heads + h / group) * dim + d];
+                for (std::uint32_t d = 0; d < dim; ++d)
+                    dot += double(q[d]) * c.key[(j * kv_heads + h / group) * dim + d];
                 weight[j] = dot, highest = std::max(highest, dot);
             }
             for (double& w : weight) w = std::exp(w - highest), sum += w;
             for (std::uint32_t d = 0; d < dim; ++d) {
                 double expected = 0;
-                for (std::uint32_t j = 0; j <= p; ++j) expected += weight[j] / sum * c.value[(j * kv_heads + h / group) * dim + d];
+                for (std::uint32_t j = 0; j <= p; ++j)
+                    expected += weight[j] / sum * c.value[(j * kv_heads + h / group) * dim + d];
                 REQUIRE(std::abs(whole[(std::size_t{p} * heads + h) * dim + d] - expected) < 2e-5);
             }
         }

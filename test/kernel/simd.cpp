@@ -17,7 +17,8 @@ namespace {
 
 std::vector<float> nasty() {
     auto x = each::numbers(256, 3, 100);
-    const float more[] = {0.0f, -0.0f, INFINITY, -INFINITY, 65504, 65520, 1e-8f, -6e-8f, 1e-40f, 3e38f, 0.5f, 1.5f, 2.5f};
+    const float more[] = {0.0f,   -0.0f,  INFINITY, -INFINITY, 65504, 65520, 1e-8f,
+                          -6e-8f, 1e-40f, 3e38f,    0.5f,      1.5f,  2.5f};
     x.insert(x.end(), std::begin(more), std::end(more));
     x.resize(x.size() / 16 * 16 + 16, -1.0f);
     return x;

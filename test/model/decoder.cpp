@@ -39,7 +39,8 @@ struct engine {
     std::vector<float> logits(std::size_t i) { return {llm.logits(i).begin(), llm.logits(i).end()}; }
 
     // A prompt in chunks; the logits of its last token.
-    std::vector<float> run(const std::vector<al::token_id>& prompt, std::size_t chunk, std::span<const al::block_run> runs) {
+    std::vector<float> run(const std::vector<al::token_id>& prompt, std::size_t chunk,
+                           std::span<const al::block_run> runs) {
         for (std::size_t at = 0; at < prompt.size(); at += chunk) {
             const auto part = std::span(prompt).subspan(at, std::min(chunk, prompt.size() - at));
             const m::slice s[] = {{part, std::uint32_t(at), runs, at + part.size() == prompt.size()}};
@@ -88,15 +89,18 @@ TEST_CASE("whatever shares the batch, a request's logits are the same bits") {
     const auto a = tiny::prompt(20, 3), b = tiny::prompt(33, 4), c = tiny::prompt(5, 5);
     const al::block_run pages_a[] = {{0, 2}}, pages_b[] = {{5, 3}}, pages_c[] = {{2, 1}};
     engine<cache> alone;
-    const auto want_a = alone.run(a, 20, pages_a), want_b = alone.run(b, 33, pages_b), want_c = alone.run(c, 5, pages_c);
+    const auto want_a = alone.run(a, 20, pages_a), want_b = alone.run(b, 33, pages_b),
+               want_c = alone.run(c, 5, pages_c);
 
     engine<cache> shared;
-    const m::slice first[] = {{std::span(b).first(32), 0, pages_b, false}, {a, 0, pages_a, true}, {c, 0, pages_c, true}};
+    const m::slice first[] = {
+        {std::span(b).first(32), 0, pages_b, false}, {a, 0, pages_a, true}, {c, 0, pages_c, true}};
     REQUIRE(shared.forward(first));
     CHECK(each::same_bits(shared.logits(0), want_a)); // only those that asked are counted
     CHECK(each::same_bits(shared.logits(1), want_c));
     const al::token_id more[] = {9};
-    const m::slice second[] = {{more, 5, pages_c, true}, {std::span(b).last(1), 32, pages_b, true}, {more, 20, pages_a, true}};
+    const m::slice second[] = {
+        {more, 5, pages_c, true}, {std::span(b).last(1), 32, pages_b, true}, {more, 20, pages_a, true}};
     REQUIRE(shared.forward(second));
     CHECK(each::same_bits(shared.logits(1), want_b));
     auto longer = a;

@@ -27,7 +27,8 @@ TEST_CASE("a missing tensor, one of another shape, of no memory or of an unknown
     CHECK(spoil("blk.2.ffn_up.weight", [](auto& v) { --v.rows; }) == al::errc::invalid_argument);
     CHECK(spoil("blk.0.attn_norm.weight", [](auto& v) { ++v.columns; }) == al::errc::invalid_argument);
     CHECK(spoil("output.weight", [](auto& v) { v.data = nullptr; }) == al::errc::invalid_argument);
-    CHECK(spoil("token_embd.weight", [](auto& v) { v.format = al::kernel::weight_format(77); }) == al::errc::unsupported);
+    CHECK(spoil("token_embd.weight", [](auto& v) { v.format = al::kernel::weight_format(77); }) ==
+          al::errc::unsupported);
     w.all.erase("blk.1.attn_k.weight");
     CHECK(refused(w, "blk.1.attn_k.weight") == al::errc::not_found);
 }

@@ -30,9 +30,8 @@ struct weights {
 
     explicit weights(const m::llama_facts& f) {
         std::uint64_t seed = 1;
-        const auto put = [&](const std::string& name, k::weight_format format, std::uint32_t rows, std::uint32_t columns) {
-            all.emplace(name, each::matrix(format, rows, columns, seed++));
-        };
+        const auto put = [&](const std::string& name, k::weight_format format, std::uint32_t rows,
+                             std::uint32_t columns) { all.emplace(name, each::matrix(format, rows, columns, seed++)); };
         const std::uint32_t q = f.heads * f.head_dim, kv = f.kv_heads * f.head_dim;
         put("token_embd.weight", k::weight_format::q8_0, f.vocabulary, f.hidden);
         put("output_norm.weight", k::weight_format::f32, 1, f.hidden);
@@ -89,7 +88,8 @@ std::vector<double> reference(const m::llama_facts& f, const weights& w, const s
     std::vector<row> x;
     for (const auto t : prompt) {
         x.emplace_back();
-        for (std::uint32_t c = 0; c < f.hidden; ++c) x.back().push_back(k::element(at("token_embd.weight"), std::uint32_t(t), c));
+        for (std::uint32_t c = 0; c < f.hidden; ++c)
+            x.back().push_back(k::element(at("token_embd.weight"), std::uint32_t(t), c));
     }
     for (std::uint32_t l = 0; l < f.layers; ++l) {
         const std::string b = "blk." + std::to_string(l) + ".";
@@ -112,7 +112,8 @@ std::vector<double> reference(const m::llama_facts& f, const weights& w, const s
                     sum += weight[j] = std::exp(dot / std::sqrt(double(f.head_dim)));
                 }
                 for (std::size_t j = 0; j <= p; ++j) {
-                    for (std::size_t d = 0; d < f.head_dim; ++d) out[mine + d] += weight[j] / sum * values[j][theirs + d];
+                    for (std::size_t d = 0; d < f.head_dim; ++d)
+                        out[mine + d] += weight[j] / sum * values[j][theirs + d];
                 }
             }
             const row attended = times(b + "attn_output.weight", out);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Causal attention over paged keys and values with grouped queries, for one query or a tile of consecutive ones. Every
-// (query, head) walks its own positions from 0 in groups of 16 with an online softmax (Milakov and Gimelshein, arXiv
-// 1805.02867) in fp32: its bits depend on its position, its query and the pages' values, not on the tile, the chunk, the
-// batch or the pages' size. Positions after the query are never read: whatever lies there cannot leak.
+// Causal attention over paged keys and values with grouped queries, for one query or a tile of consecutive ones.
+// Every (query, head) walks its own positions from 0 in groups of 16 with an online softmax (Milakov and Gimelshein,
+// arXiv 1805.02867) in fp32: its bits depend on its position, its query and the pages' values, not on the tile, the
+// chunk, the batch or the pages' size. Positions after the query are never read: whatever lies there cannot leak.
 //
 //     attend<cpu>(view, {.query = q, .query_stride = 576, .out = o, .out_stride = 576, .position = 40, .tokens = 8},
 //                 heads, first_head, head_count);
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -47,7 +46,7 @@ struct key_group {
 
 // Running maximum and sum of one (query, head); its weighted values stand unnormalised in `out`.
 struct softmax_state {
-    float highest = -INFINITY;
+    float highest = -__builtin_inff();
     float sum = 0;
 };
 
@@ -80,7 +79,7 @@ void attend_group(const key_group<T>& group, std::size_t count, const float* que
 #pragma GCC unroll 16
         for (std::size_t t = 0; t < lanes; ++t) dot[t] = K::fma(K::load(group.key[t] + d), q, dot[t]);
     }
-    const auto scores = K::select_first(count, K::sums(dot), K::set1(-INFINITY));
+    const auto scores = K::select_first(count, K::sums(dot), K::set1(-__builtin_inff()));
     const float highest = std::max(state.highest, K::highest(scores));
     alignas(64) float weight[lanes];
     const auto weights = exp<K>(K::add(scores, K::set1(-highest)));

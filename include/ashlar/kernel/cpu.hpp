@@ -14,7 +14,7 @@
 
 #include <ashlar/core/result.hpp>
 
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) &&                   \
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) &&                 \
     defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define ASHLAR_KERNEL_TARGET for_avx512
 #define ASHLAR_KERNEL_AVX512 1

@@ -4,8 +4,8 @@
 //
 //     auto weight = exp<cpu>(cpu::load(x));
 //
-// x = n log 2 + r with |r| <= log(2)/2 (Cody and Waite's two-part log 2), then a polynomial for e^r: the coefficients are
-// those of Cephes' expf (Moshier, 1992).
+// x = n log 2 + r with |r| <= log(2)/2 (Cody and Waite's two-part log 2), then a polynomial for e^r: the coefficients
+// are those of Cephes' expf (Moshier, 1992).
 #pragma once
 
 #include <ashlar/kernel/cpu.hpp>

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 
 #include <ashlar/kernel/cpu.hpp>
@@ -25,7 +24,7 @@ void rms_norm(const float* x, const float* weight, std::size_t width, float epsi
         const auto a = K::load_first(x + i, std::min(lanes, width - i));
         squares = K::fma(a, a, squares);
     }
-    const auto scale = K::set1(1.0f / std::sqrt(K::sum(squares) / static_cast<float>(width) + epsilon));
+    const auto scale = K::set1(1.0f / __builtin_sqrtf(K::sum(squares) / static_cast<float>(width) + epsilon));
     for (std::size_t i = 0; i < width; i += lanes) {
         const std::size_t n = std::min(lanes, width - i);
         K::store_first(out + i, K::mul(K::mul(K::load_first(x + i, n), scale), K::load_first(weight + i, n)), n);

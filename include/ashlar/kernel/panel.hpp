@@ -122,7 +122,8 @@ template <class K, weight_format F, class Out>
             }
         }
     } else {
-        using T = std::conditional_t<F == weight_format::f32, float, std::conditional_t<F == weight_format::f16, f16, bf16>>;
+        using T =
+            std::conditional_t<F == weight_format::f32, float, std::conditional_t<F == weight_format::f16, f16, bf16>>;
         const auto* q = reinterpret_cast<const T*>(at);
 #pragma GCC unroll 2
         for (std::size_t k = 0; k < columns; ++k, q += panel_rows) {

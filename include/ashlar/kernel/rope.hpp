@@ -7,7 +7,6 @@
 // GGUF stores the q and k rows of Llama checkpoints permuted for this form.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -25,11 +24,11 @@ public:
         : values_(std::size_t{positions} * head_dim * 2), head_dim_(head_dim) {
         ASHLAR_ASSERT(head_dim % lanes == 0);
         for (std::uint32_t i = 0; i < head_dim; i += 2) {
-            const double turn = std::pow(base, -static_cast<double>(i) / head_dim);
+            const double turn = __builtin_pow(base, -static_cast<double>(i) / head_dim);
             for (std::uint32_t p = 0; p < positions; ++p) {
                 float* at = values_.data() + std::size_t{p} * head_dim * 2 + i;
-                at[0] = at[1] = static_cast<float>(std::cos(p * turn));
-                at[head_dim + 1] = static_cast<float>(std::sin(p * turn));
+                at[0] = at[1] = static_cast<float>(__builtin_cos(p * turn));
+                at[head_dim + 1] = static_cast<float>(__builtin_sin(p * turn));
                 at[head_dim] = -at[head_dim + 1];
             }
         }

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -54,7 +53,7 @@ inline token_id greedy(std::span<const float> logits) {
     ASHLAR_ASSERT(!logits.empty());
     std::size_t best = 0;
     for (std::size_t i = 1; i < logits.size(); ++i) {
-        if (logits[i] > logits[best] || (std::isnan(logits[best]) && !std::isnan(logits[i]))) best = i;
+        if (logits[i] > logits[best] || (__builtin_isnan(logits[best]) && !__builtin_isnan(logits[i]))) best = i;
     }
     return static_cast<token_id>(best);
 }
@@ -84,11 +83,11 @@ template <class Kernel = cpu>
 token_id sample(std::span<const float> logits, const sampling& how, std::uint32_t position, sample_scratch& room) {
     const token_id best = greedy(logits);
     const float highest = logits[static_cast<std::size_t>(best)];
-    if (!(how.temperature > 0) || !std::isfinite(highest)) return best;
+    if (!(how.temperature > 0) || !__builtin_isfinite(highest)) return best;
     auto items = room.first(logits.size());
     for (std::size_t i = 0; i < items.size(); ++i) {
         const float l = logits[i];
-        items[i] = {std::isnan(l) ? -INFINITY : l, 0, static_cast<token_id>(i)};
+        items[i] = {__builtin_isnan(l) ? -__builtin_inff() : l, 0, static_cast<token_id>(i)};
     }
     if (how.top_k > 0 && how.top_k < items.size()) {
         const auto kth = items.begin() + how.top_k;
@@ -128,11 +127,12 @@ float log_sum_exp(std::span<const float> logits) {
     double sum = 0;
     for (std::size_t i = 0; i < logits.size(); i += lanes) {
         float buffer[lanes];
-        for (std::size_t j = 0; j < lanes; ++j) buffer[j] = i + j < logits.size() ? logits[i + j] - highest : -INFINITY;
+        for (std::size_t j = 0; j < lanes; ++j)
+            buffer[j] = i + j < logits.size() ? logits[i + j] - highest : -__builtin_inff();
         Kernel::store(buffer, exp<Kernel>(Kernel::load(buffer)));
         for (float e : buffer) sum += e;
     }
-    return static_cast<float>(highest + std::log(sum));
+    return static_cast<float>(highest + __builtin_log(sum));
 }
 
 } // namespace ASHLAR_KERNEL_TARGET

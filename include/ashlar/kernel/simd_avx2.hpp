@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels' vocabulary (see simd_portable.hpp, which defines it) in AVX2, FMA and F16C: two registers hold 16 floats.
-// Included by cpu.hpp when the compiler may use them.
+// The kernels' vocabulary (see simd_portable.hpp, which defines it) in AVX2, FMA and F16C: two registers hold 16
+// floats. Included by cpu.hpp when the compiler may use them.
 #pragma once
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -69,7 +69,9 @@ struct avx2 {
         std::memcpy(to, buffer, n * sizeof(float));
     }
 
-    static vec fma(vec a, vec b, vec c) { return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)}; }
+    static vec fma(vec a, vec b, vec c) {
+        return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+    }
     static vec add(vec a, vec b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
     static vec mul(vec a, vec b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }
     static vec div(vec a, vec b) { return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)}; }

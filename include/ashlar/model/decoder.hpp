@@ -4,7 +4,7 @@
 // logits of those that asked. All memory is allocated by `make`.
 //
 //     using engine = model::decoder<model::llama, kernel::cpu, kv::block_first<f16, kv::tokens<16>>>;
-//     auto llm = engine::make(facts, {.tokens = 512, .slices = 64, .context = 8192}, weights_by_name, workers, culprit);
+//     auto llm = engine::make(facts, {.tokens = 512, .slices = 64, .context = 8192}, by_name, workers, culprit);
 //     llm->forward(batch, layout, pool, workers, [&](layer_id done) { transfer.push(done); });
 //     token_id next = kernel::greedy(llm->logits(0));
 //
@@ -13,7 +13,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -66,9 +65,9 @@ public:
         return decoder(f, most, std::move(weights).value());
     }
 
-    // `pool`: what `layout` describes. on_layer(layer_id) is called on the caller's thread once the keys and values of the
-    // whole batch are in that layer's pages, before anything reads them: the moment to send them on.
-    // An error says what the batch asks beyond the limits (exhausted), the model or its pages (out_of_range,
+    // `pool`: what `layout` describes. on_layer(layer_id) is called on the caller's thread once the keys and values
+    // of the whole batch are in that layer's pages, before anything reads them: the moment to send them on. An error
+    // says what the batch asks beyond the limits (exhausted), the model or its pages (out_of_range,
     // invalid_argument); then nothing has been written.
     template <workers W, class OnLayer>
     result<void> forward(std::span<const slice> batch, const Cache& layout, std::byte* pool, W& threads,
@@ -153,7 +152,8 @@ private:
         wanted_ = rows_ = 0;
         tiles_.clear();
         const auto& shape = layout.shape;
-        if (shape.layers != f_.layers || shape.kv_heads != f_.kv_heads || shape.head_dim != f_.head_dim || batch.empty()) {
+        if (shape.layers != f_.layers || shape.kv_heads != f_.kv_heads || shape.head_dim != f_.head_dim ||
+            batch.empty()) {
             return {errc::invalid_argument, origin::model};
         }
         if (batch.size() > most_.slices) return {errc::exhausted, origin::model};
@@ -197,7 +197,7 @@ private:
         using T = typename Cache::value_type;
         const slice& s = batch[slice_of_[r]];
         const auto position = static_cast<std::uint32_t>(s.position + (r - first_row_[slice_of_[r]]));
-        const float scale = 1.0f / std::sqrt(static_cast<float>(f_.head_dim));
+        const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(f_.head_dim));
         float* q = q_.data() + r * f_.heads * f_.head_dim;
         for (std::uint32_t h = 0; h < f_.heads; ++h, q += f_.head_dim) {
             kernel::rotate<Kernel>(turns_, position, q, scale, q);

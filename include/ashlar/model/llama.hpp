@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Llama architecture as facts: what a checkpoint says about itself, the limits that a server sets, and one request's
-// share of a batch. Pre-norm decoder layers of RMSNorm, grouped-query attention with rotary positions on interleaved
-// pairs (2i, 2i+1), and SwiGLU (Touvron et al., arXiv 2302.13971; GQA: arXiv 2305.13245).
+// The Llama architecture as facts: what a checkpoint says about itself, the limits that a server sets, and one
+// request's share of a batch. Pre-norm decoder layers of RMSNorm, grouped-query attention with rotary positions on
+// interleaved pairs (2i, 2i+1), and SwiGLU (Touvron et al., arXiv 2302.13971; GQA: arXiv 2305.13245).
 //
 //     llama_facts f{.layers = 30, .hidden = 576, …};   if (auto ok = check(f); !ok) return ok.error();
 //
-// GGUF files store q and k rows permuted for interleaved pairs; Hugging Face checkpoints need half-split rotation and must
-// be permuted first.
+// GGUF files store q and k rows permuted for interleaved pairs; Hugging Face checkpoints need half-split rotation and
+// must be permuted first.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,8 @@ struct llama {
 // invalid_argument: no such model can exist; unsupported: one can, but not here.
 constexpr result<void> check(const llama_facts& f) {
     if (f.layers == 0 || f.hidden == 0 || f.ffn == 0 || f.heads == 0 || f.kv_heads == 0 || f.head_dim == 0 ||
-        f.vocabulary == 0 || f.context == 0 || f.heads % f.kv_heads != 0 || !(f.rope_base > 0) || !(f.rms_epsilon >= 0)) {
+        f.vocabulary == 0 || f.context == 0 || f.heads % f.kv_heads != 0 || !(f.rope_base > 0) ||
+        !(f.rms_epsilon >= 0)) {
         return {errc::invalid_argument, origin::model};
     }
     constexpr std::uint32_t big = 1u << 24; // keeps every product of two facts in 64 bits, every index in 32

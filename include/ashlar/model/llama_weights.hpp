@@ -4,7 +4,8 @@
 // drop them (madvise).
 //
 //     tensor_name culprit;
-//     auto weights = llama_weights::load(facts, [&](std::string_view name) { return file.tensor(name); }, workers, culprit);
+//     auto by_name = [&](std::string_view name) { return file.tensor(name); };   // result<kernel::weight_view>
+//     auto weights = llama_weights::load(facts, by_name, workers, culprit);
 //     if (!weights) print(weights.error(), culprit.view());   // "invalid argument: blk.3.attn_q.weight"
 //
 // Names and shapes: ggml-org/llama.cpp, gguf-py/gguf/constants.py and docs.
@@ -57,8 +58,9 @@ public:
         kernel::packed_matrix q, k, v, output, gate, up, down;
     };
 
-    // Weights: std::string_view -> result<kernel::weight_view>; asked twice for each tensor. On an error `culprit` names the
-    // tensor: not_found or what by_name said; invalid_argument: another shape than the facts'; unsupported: its format.
+    // Weights: std::string_view -> result<kernel::weight_view>; asked twice for each tensor. On an error `culprit`
+    // names the tensor: not_found or what by_name said; invalid_argument: another shape than the facts'; unsupported:
+    // its format.
     template <class Weights, workers W>
     static result<llama_weights> load(const llama_facts& f, Weights&& by_name, W& threads, tensor_name& culprit) {
         static_assert(std::is_invocable_r_v<result<kernel::weight_view>, Weights&, std::string_view>,
@@ -108,7 +110,8 @@ private:
                 layer& l = all.layers_[i];
                 ok = vector({i, "attn_norm"}, f.hidden, l.attention_norm) && matrix({i, "attn_q"}, q, f.hidden, l.q) &&
                      matrix({i, "attn_k"}, kv, f.hidden, l.k) && matrix({i, "attn_v"}, kv, f.hidden, l.v) &&
-                     matrix({i, "attn_output"}, f.hidden, q, l.output) && vector({i, "ffn_norm"}, f.hidden, l.ffn_norm) &&
+                     matrix({i, "attn_output"}, f.hidden, q, l.output) &&
+                     vector({i, "ffn_norm"}, f.hidden, l.ffn_norm) &&
                      matrix({i, "ffn_gate"}, f.ffn, f.hidden, l.gate) && matrix({i, "ffn_up"}, f.ffn, f.hidden, l.up) &&
                      matrix({i, "ffn_down"}, f.hidden, f.ffn, l.down);
             }
