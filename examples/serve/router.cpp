@@ -100,7 +100,7 @@ struct engine_connection {
     }
     link line;
     asio::posix::stream_descriptor watch;
-    enum { challenged, proven, live } stage = challenged;
+    enum { challenged, proven, live, fenced } stage = challenged;
     al::digest128 nonce;
     wire::hello facts;
     al::instance_id instance;
@@ -351,7 +351,10 @@ private:
         for (const auto& each : engines_) {
             if (each->stage != engine_connection::live || each->instance != a.instance) continue;
             spdlog::error("engine {} (pid {}) is silent; fencing it off", each->facts.name, each->facts.pid);
-            tell_supervisor("fence " + std::to_string(each->facts.pid) + "\n");
+            each->stage = engine_connection::fenced; // not heard any more
+            update_ready();
+            // Its peers may use the pages that it could touch once its process has ended: when its connection does.
+            if (how_.supervisor_fd >= 0) return tell_supervisor("fence " + std::to_string(each->facts.pid) + "\n");
             return drop(each, "silent");
         }
     }
@@ -425,7 +428,7 @@ private:
                 listen_to(engine);
                 auto patience = std::make_shared<asio::steady_timer>(loop_, std::chrono::seconds(5));
                 patience->async_wait([this, weak = std::weak_ptr(engine), patience](error_code) {
-                    if (const auto late = weak.lock(); late && !late->gone && late->stage != engine_connection::live) drop(late, "did not say hello in time");
+                    if (const auto late = weak.lock(); late && !late->gone && late->stage < engine_connection::live) drop(late, "did not say hello in time");
                 });
             }
             accept_engines();
@@ -474,7 +477,7 @@ private:
         engine->watch.release();
         engine->line.close();
         engines_.remove(engine);
-        if (engine->stage != engine_connection::live) {
+        if (engine->stage < engine_connection::live) {
             spdlog::warn("a control connection is closed: {}", why);
             return;
         }
@@ -542,6 +545,7 @@ private:
 
     template <class Frame>
     bool hear(const engine_pointer& engine, const Frame& frame) {
+        if (engine->stage == engine_connection::fenced) return true;
         if (engine->stage != engine_connection::live) return false;
         said(*engine, frame);
         return true;
