@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "contract.hpp"
+#include "two_processes.hpp"
 
 using namespace ashlar;
 using namespace ashlar::fabric;
@@ -84,4 +85,16 @@ TEST_CASE("lanes of senders that left are used again") {
 TEST_CASE("options that make no sense are refused") {
     CHECK(window::open({.peers = 0}).error().code == errc::invalid_argument);
     CHECK(window::open({.ring_bytes = 5000}).error().code == errc::invalid_argument);
+}
+
+TEST_CASE("two processes: a window is written into, answers, and its death by kill -9 is told") {
+    test::child other([](int in, int out) {
+        window net = window::open({}).value();
+        const auto bytes = net.allocate(4096).value();
+        test::serve_echo(net, net.register_memory({bytes.data(), bytes.size(), memory_kind::host}).value(), in, out);
+    });
+    window net = window::open({}).value();
+    const auto bytes = net.allocate(4096).value();
+    const region mine = net.register_memory({bytes.data(), bytes.size(), memory_kind::host}).value();
+    test::echo_then_kill(net, mine, other, 200);
 }
