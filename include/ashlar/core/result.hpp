@@ -77,20 +77,27 @@ class [[nodiscard]] result {
 public:
     using value_type = T;
 
-    ASHLAR_HD constexpr result(const T& value) requires std::is_copy_constructible_v<T> : value_(value), ok_(true) {}
-    ASHLAR_HD constexpr result(T&& value) : value_(std::move(value)), ok_(true) {} // nvcc moves `return local;` into this
-    ASHLAR_HD constexpr result(ashlar::error fault) : error_(fault), ok_(false) {}
-    ASHLAR_HD constexpr result(errc code, origin from, std::int32_t os_code = 0)
+    ASHLAR_HD_AS_T constexpr result(const T& value)
+        requires std::is_copy_constructible_v<T>
+        : value_(value), ok_(true) {}
+    ASHLAR_HD_AS_T constexpr result(T&& value)
+        : value_(std::move(value)), ok_(true) {} // nvcc moves `return local;` into this
+    ASHLAR_HD_AS_T constexpr result(ashlar::error fault) : error_(fault), ok_(false) {}
+    ASHLAR_HD_AS_T constexpr result(errc code, origin from, std::int32_t os_code = 0)
         : result(ashlar::error{code, from, os_code}) {}
 
     constexpr result(const result&) requires trivial_copy = default;
-    ASHLAR_HD constexpr result(const result& other) requires(!trivial_copy) : ok_(other.ok_) { take(other); }
+    ASHLAR_HD_AS_T constexpr result(const result& other) requires(!trivial_copy) : ok_(other.ok_) { take(other); }
     constexpr result(result&&) requires trivial_copy = default;
-    ASHLAR_HD constexpr result(result&& other) requires(!trivial_copy) : ok_(other.ok_) { take(std::move(other)); }
+    ASHLAR_HD_AS_T constexpr result(result&& other) requires(!trivial_copy) : ok_(other.ok_) { take(std::move(other)); }
     constexpr result& operator=(const result&) requires trivial_copy = default;
     constexpr result& operator=(result&&) requires trivial_copy = default;
-    ASHLAR_HD constexpr result& operator=(const result& other) requires(!trivial_copy) { return *this = result(other); }
-    ASHLAR_HD constexpr result& operator=(result&& other) requires(!trivial_copy) {
+    ASHLAR_HD_AS_T constexpr result& operator=(const result& other)
+        requires(!trivial_copy)
+    {
+        return *this = result(other);
+    }
+    ASHLAR_HD_AS_T constexpr result& operator=(result&& other) requires(!trivial_copy) {
         if (this == &other) return *this;
         destroy();
         ok_ = other.ok_;
@@ -98,21 +105,21 @@ public:
         return *this;
     }
     constexpr ~result() requires std::is_trivially_destructible_v<T> = default;
-    ASHLAR_HD constexpr ~result() requires(!std::is_trivially_destructible_v<T>) { destroy(); }
+    ASHLAR_HD_AS_T constexpr ~result() requires(!std::is_trivially_destructible_v<T>) { destroy(); }
 
-    ASHLAR_HD constexpr explicit operator bool() const { return ok_; }
-    ASHLAR_HD constexpr bool has_value() const { return ok_; }
+    ASHLAR_HD_AS_T constexpr explicit operator bool() const { return ok_; }
+    ASHLAR_HD_AS_T constexpr bool has_value() const { return ok_; }
 
-    ASHLAR_HD constexpr T& value() & { return ASHLAR_ASSERT(ok_), value_; }
-    ASHLAR_HD constexpr const T& value() const& { return ASHLAR_ASSERT(ok_), value_; }
-    ASHLAR_HD constexpr T value() && { return ASHLAR_ASSERT(ok_), std::move(value_); }
-    ASHLAR_HD constexpr T& operator*() & { return value(); }
-    ASHLAR_HD constexpr const T& operator*() const& { return value(); }
-    ASHLAR_HD constexpr T* operator->() { return &value(); }
-    ASHLAR_HD constexpr const T* operator->() const { return &value(); }
-    ASHLAR_HD constexpr ashlar::error error() const { return ASHLAR_ASSERT(!ok_), error_; }
+    ASHLAR_HD_AS_T constexpr T& value() & { return ASHLAR_ASSERT(ok_), value_; }
+    ASHLAR_HD_AS_T constexpr const T& value() const& { return ASHLAR_ASSERT(ok_), value_; }
+    ASHLAR_HD_AS_T constexpr T value() && { return ASHLAR_ASSERT(ok_), std::move(value_); }
+    ASHLAR_HD_AS_T constexpr T& operator*() & { return value(); }
+    ASHLAR_HD_AS_T constexpr const T& operator*() const& { return value(); }
+    ASHLAR_HD_AS_T constexpr T* operator->() { return &value(); }
+    ASHLAR_HD_AS_T constexpr const T* operator->() const { return &value(); }
+    ASHLAR_HD_AS_T constexpr ashlar::error error() const { return ASHLAR_ASSERT(!ok_), error_; }
 
-    ASHLAR_HD constexpr T value_or(T other) const& { return ok_ ? value_ : std::move(other); }
+    ASHLAR_HD_AS_T constexpr T value_or(T other) const& { return ok_ ? value_ : std::move(other); }
 
 private:
     template <class Other>
@@ -120,7 +127,7 @@ private:
         if (ok_) ::new (static_cast<void*>(&value_)) T(std::forward<Other>(other).value_);
         else ::new (static_cast<void*>(&error_)) ashlar::error(other.error_);
     }
-    ASHLAR_HD constexpr void destroy() {
+    ASHLAR_HD_AS_T constexpr void destroy() {
         if (ok_) value_.~T();
     }
 
