@@ -141,6 +141,7 @@ public:
             else if (got <= 0) break;
             for (ssize_t i = 0; i < got; ++i) n += take(entries[i], out[n]);
         }
+        if (n == out.size()) fi_cq_read(cq_.get(), nullptr, 0); // progress is due also to who has no room for news
         if (n) idle_ns_ = idle_first_ns;
         return n;
     }
