@@ -190,7 +190,7 @@ class Server:
             last.clear()
             last.update({key: value for key, value in said.items() if key[0].startswith(("ashlar_kv_b", "vllm:num"))})
             pools = [engine for name, engine in said if name == "ashlar_kv_blocks_total"]
-            live = sum(said[name, None] for name in ("vllm:num_requests_running", "vllm:num_requests_waiting"))
+            live = sum(value for (name, _), value in said.items() if re.fullmatch(r"vllm:num_requests_\w+", name))
             return pools and live == 0 and all(
                 said["ashlar_kv_blocks_free", pool] == said["ashlar_kv_blocks_total", pool]
                 and said["ashlar_kv_blocks_quarantined", pool] == said["ashlar_kv_leases_live", pool] == 0

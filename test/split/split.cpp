@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prefill and decode apart give what one engine gives, to the bit: logits and tokens, whatever the chunks, the fabric and
-// the prefix caches. Two engines share this thread; between them is a real fabric. What examples/serve does with
+// Prefill and decode apart give what one engine gives, to the bit: logits and tokens, whatever the chunks, the fabric
+// and the prefix caches. Two engines share this thread; between them is a real fabric. What examples/serve does with
 // sockets, this does with calls.
 #include <doctest/doctest.h>
 
