@@ -207,17 +207,18 @@ private:
             if (now - last_tick_ >= renew_every) carrier_->tick(now), last_tick_ = now;
             hear_transfers(all);
         }
-        if (live_ && now - last_beat_ >= heartbeat_) beat(now);
+        if (live_ && (now - last_beat_ >= heartbeat_ || report_)) beat(now); // what moved is worth telling at once
         stop_ = stop_ || told_to_stop;
         return true;
     }
 
     void beat(al::instant now) {
         last_beat_ = now;
+        report_ = false;
         const auto& counts = pages_->counts();
         totals_.blocks_free = counts.free + counts.cached;
         totals_.blocks_quarantined = counts.quarantined;
-        totals_.leases = counts.leased;
+        totals_.blocks_leased = counts.leased;
         if (carrier_) {
             const auto& c = carrier_->counters();
             totals_.transfers_done = c.sent + c.received;
@@ -401,6 +402,7 @@ private:
             if (!all) return;
             sequence& s = it->second;
             s.transfer.reset();
+            report_ = true;
             if (!s.released) {
                 if (!e.ok) {
                     say(wire::transfer_failed{s.request, s.attempt, e.fault});
@@ -523,7 +525,7 @@ private:
     al::duration heartbeat_ = 250_ms;
     al::instant last_beat_, last_tick_;
     wire::counters totals_;
-    bool proven_ = false, live_ = false, stop_ = false;
+    bool proven_ = false, live_ = false, stop_ = false, report_ = false;
 };
 
 } // namespace

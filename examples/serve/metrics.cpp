@@ -139,7 +139,7 @@ void metrics::engine(const std::string& name, const wire::counters& now, std::ui
     at("ashlar_kv_blocks_total", "Blocks of the pool", blocks_total);
     at("ashlar_kv_blocks_free", "Blocks that are free or evictable", static_cast<double>(now.blocks_free));
     at("ashlar_kv_blocks_quarantined", "Blocks that a peer might still touch", static_cast<double>(now.blocks_quarantined));
-    at("ashlar_kv_leases_live", "Leases on this pool", static_cast<double>(now.leases));
+    at("ashlar_kv_blocks_leased", "Blocks that a peer may touch", static_cast<double>(now.blocks_leased));
     of("ashlar_kv_transfers_total", "KV hand-overs completed and verified", was.transfers_done, now.transfers_done);
     of("ashlar_kv_transfers_failed_total", "KV hand-overs that failed", was.transfers_failed, now.transfers_failed);
     of("ashlar_kv_bytes_sent_total", "KV bytes written to peers", was.bytes_sent, now.bytes_sent);

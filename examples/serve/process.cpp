@@ -31,9 +31,9 @@ void die_with_parent(int parent) {
     if (::getppid() != parent) std::_Exit(1);
 }
 
-void announce_ready(const std::string& url, const settings& how) {
+void announce_ready(const std::string& url, const std::string& fabric, const settings& how) {
     std::printf("ashlar-serve: ready on %s model=%s role=%s fabric=%s pid=%d\n", url.c_str(), how.model_name.c_str(), how.role.c_str(),
-                how.fabric.c_str(), static_cast<int>(how.parent ? how.parent : ::getpid()));
+                fabric.c_str(), static_cast<int>(how.parent ? how.parent : ::getpid()));
     std::fflush(stdout);
 }
 

@@ -614,9 +614,10 @@ private:
         for (const auto as : expected_) ++want[static_cast<std::size_t>(as)];
         const bool now = std::equal(std::begin(up), std::end(up), std::begin(want), std::greater_equal<>());
         if (now && !ready_) {
+            const std::string fabric = engines_.front()->facts.fabric;
             spdlog::info("ready on {}", url_);
-            if (!std::exchange(announced_, true) && how_.supervisor_fd < 0) announce_ready(url_, how_);
-            tell_supervisor("ready\n");
+            if (!std::exchange(announced_, true) && how_.supervisor_fd < 0) announce_ready(url_, fabric, how_);
+            tell_supervisor("ready " + fabric + "\n");
         }
         ready_ = now;
     }

@@ -196,7 +196,7 @@ private:
         if (router_fd_ >= 0 && n == 0) ::close(std::exchange(router_fd_, -1)), lines_.clear();
         for (std::size_t end; (end = lines_.find('\n')) != std::string::npos; lines_.erase(0, end + 1)) {
             const std::string line = lines_.substr(0, end);
-            if (line == "ready" && !std::exchange(announced_, true)) announce_ready("http://" + address_of(http_fd_), how_);
+            if (line.rfind("ready ", 0) == 0 && !std::exchange(announced_, true)) announce_ready("http://" + address_of(http_fd_), line.substr(6), how_);
             if (line.rfind("fence ", 0) == 0) fence(std::atoi(line.c_str() + 6));
         }
     }

@@ -152,12 +152,12 @@ struct shutdown {
 // ---- engine to router
 
 struct counters { // since the engine started
-    std::uint64_t blocks_free = 0, blocks_quarantined = 0, leases = 0;
+    std::uint64_t blocks_free = 0, blocks_quarantined = 0, blocks_leased = 0;
     std::uint64_t transfers_done = 0, transfers_failed = 0, bytes_sent = 0, blocks_sent = 0, checksum_failures = 0;
     std::uint64_t tickets_refused = 0, epoch_mismatches = 0, blocks_received = 0, bytes_received = 0;
     std::uint64_t batches = 0, batch_tokens = 0, busy_ns = 0;
     static constexpr auto fields = std::tuple{
-        &counters::blocks_free,       &counters::blocks_quarantined, &counters::leases,          &counters::transfers_done,
+        &counters::blocks_free,       &counters::blocks_quarantined, &counters::blocks_leased,         &counters::transfers_done,
         &counters::transfers_failed,  &counters::bytes_sent,         &counters::blocks_sent,     &counters::checksum_failures,
         &counters::tickets_refused,   &counters::epoch_mismatches,   &counters::blocks_received, &counters::bytes_received,
         &counters::batches,           &counters::batch_tokens,       &counters::busy_ns};
