@@ -96,7 +96,6 @@ public:
         port& p = mine();
         for (; !p.held.empty(); --p.inbound_taken) net_->drop(p.held.pop());
         std::size_t n = 0;
-        while (n < out.size() && p.peers.report(out[n])) ++n;
         while (n < out.size() && (!p.finished.empty() || !p.inbound.empty())) {
             turn_ = !turn_; // so that neither side starves in a small `out`
             if (p.inbound.empty() || (turn_ && !p.finished.empty()))

@@ -306,7 +306,9 @@ inline void network::arrive(flight& f) {
     port& target = ports_[f.to];
     const bool message = f.what == flight::kind::message;
     record(part::arrival, f, message ? f.size : f.immediate);
-    if (!target.open || f.fenced) {
+    const fabric::peer_id sender = target.peers.find_if([&](const port::link& l) { return l.to == f.from; });
+    const bool down = sender != fabric::peer_id::none() && !target.peers.state(sender).up; // and it was said so
+    if (!target.open || f.fenced || down) {
         ++counters_.refused;
         --target.inbound_taken;
         return;
