@@ -25,7 +25,7 @@ namespace ashlar::inline v0::kv {
 
 enum class verb : std::uint8_t { start = 1, go, layer_done, renew, fenced, again, stop, done };
 
-inline constexpr std::uint32_t pieces_max = 64;       // of one layer_done
+inline constexpr std::uint32_t pieces_max = 56;       // of one layer_done: all of them offered fill a message
 inline constexpr std::size_t message_bytes_max = 960;
 
 // Pages that lie together on both sides: one write, or one read.

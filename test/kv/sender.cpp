@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <ashlar/kv/sender.hpp>
+
+using namespace ashlar;
+
+namespace {
+kv::sender fresh() {
+    kv::sender s(2, 4);
+    const block_run here{0, 3};
+    const kv::granted_run there{4, 2, 0}; // the receiver has the first block already
+    REQUIRE(s.begin({.transfer = {1}, .slot = 5, .layers = 2, .page_bytes = 10, .blocks = {1, 2}, .here = {10, 20},
+                     .there = {10, 20}}, {&here, 1}, {&there, 1}, {}));
+    return s;
+}
+} // namespace
+
+TEST_CASE("nothing is written before go, nor before its layer is computed, nor what the receiver has") {
+    auto s = fresh();
+    kv::move_step m;
+    REQUIRE(s.layer_ready({1}, {0, 2}));
+    CHECK_FALSE(s.next_move(m));
+    (void)s.on({.what = kv::verb::go});
+    REQUIRE(s.next_move(m));
+    CHECK(m.source == 1 * 20 + 10);
+    CHECK(m.target == 4 * 20 + 10);
+    CHECK(m.immediate == (5u << 12 | 1));
+    s.posted(m);
+    CHECK_FALSE(s.next_move(m));
+}
+
+TEST_CASE("a gap, a layer too many and a block too many are out of range") {
+    auto s = fresh();
+    CHECK(s.layer_ready({0}, {2, 1}).error().code == errc::out_of_range);
+    CHECK(s.layer_ready({2}, {0, 1}).error().code == errc::out_of_range);
+    CHECK(s.layer_ready({0}, {0, 4}).error().code == errc::out_of_range);
+    CHECK(s.layer_ready({0}, {0, 1})); // cached over there: nothing to do
+    CHECK(s.layer_ready({0}, {1, 2}));
+}
+
+TEST_CASE("after a failure it says fenced only when nothing is in flight, with the number of writes") {
+    auto s = fresh();
+    kv::control c;
+    REQUIRE(s.next_message(c));
+    CHECK(c.what == kv::verb::start);
+    s.said(c, {});
+    (void)s.on({.what = kv::verb::go});
+    REQUIRE(s.layer_ready({0}, {0, 3}));
+    kv::move_step first, second;
+    REQUIRE(s.next_move(first));
+    s.posted(first);
+    REQUIRE(s.next_move(second));
+    s.posted(second);
+    CHECK(s.fail(errc::cancelled));
+    CHECK_FALSE(s.fail(errc::expired));
+    s.completed(first.batch, first.piece, true, true, 0);
+    CHECK_FALSE(s.next_message(c));
+    s.completed(second.batch, second.piece, true, false, 0);
+    REQUIRE(s.next_message(c));
+    CHECK(c.what == kv::verb::fenced);
+    CHECK(c.total == 1);
+    s.said(c, {});
+    CHECK(s.is_over());
+}
