@@ -21,4 +21,6 @@
 #include <ashlar/kv/sender.hpp>
 #include <ashlar/kv/ticket.hpp>
 #include <ashlar/kv/transfer.hpp>
+#include <ashlar/kv/transfer_options.hpp>
+#include <ashlar/kv/transfer_steps.hpp>
 #include <ashlar/kv/wire.hpp>

@@ -30,48 +30,9 @@
 #include <ashlar/kv/receiver.hpp>
 #include <ashlar/kv/sender.hpp>
 #include <ashlar/kv/ticket.hpp>
+#include <ashlar/kv/transfer_options.hpp>
 
 namespace ashlar::inline v0::kv {
-
-struct identity {
-    instance_id instance;
-    epoch_id epoch;    // random, new with every start of the process, never 0
-    key128 fleet_key;  // shared by the engines of a fleet
-};
-
-struct mover_options {
-    std::uint32_t transfers_max;  // of each direction; at most 1024
-    std::uint32_t writes_max;     // fabric operations in flight
-    std::uint32_t peers_max;
-    duration lease;               // a transfer whose peer is silent for so long is over
-    duration renew_every;         // several times in a lease
-    duration resend_after;        // an unacknowledged control message
-    bool verify;                  // CRC32C over every page received; true unless the fabric is trusted more than memory
-    bool pull;                    // as sender: let the receiver read, instead of writing (needs fabric::readable)
-};
-
-struct transfer_event {
-    enum class kind : std::uint8_t { sent, received } what = kind::sent;
-    transfer_id transfer{};
-    request_id request{};
-    bool ok = false;
-    error fault{};            // why not
-    std::uint64_t bytes = 0;  // moved by this side
-};
-
-struct granted {
-    transfer_id transfer{};
-    std::span<const std::byte> ticket{}; // in the caller's buffer
-};
-
-struct mover_counters {
-    std::uint64_t bytes_sent = 0, bytes_received = 0, blocks_sent = 0, blocks_received = 0; // blocks: of one layer
-    std::uint64_t writes = 0, reads = 0, write_failures = 0, read_failures = 0;
-    std::uint64_t sent = 0, received = 0, failed = 0; // transfers
-    std::uint64_t checksum_failures = 0, asked_again = 0;
-    std::uint64_t tickets_issued = 0, tickets_refused = 0, epoch_mismatches = 0, stray_immediates = 0;
-    std::uint64_t renewals = 0, expired = 0, messages = 0, resent = 0, bad_messages = 0, peers_lost = 0;
-};
 
 template <class Fabric, class Layout>
 class mover {
@@ -202,7 +163,7 @@ public:
             happened += n;
             if (n < 32) break;
         }
-        for (std::uint32_t i = 0; i < receivers_.size() && live_[1]; ++i) happened += advance_receiver(i, now);
+        for (std::uint32_t i = 0; i < receivers_.size() && live_[1]; ++i) happened += advance_receiver(i);
         if (live_[0]) {
             const std::uint32_t start = turn_++;
             for (std::uint32_t i = 0; i < senders_.size(); ++i)
@@ -464,128 +425,9 @@ private:
         ASHLAR_ASSERT(unused_operations_.push(static_cast<std::uint32_t>(at - operations_.begin())));
     }
 
-    std::size_t advance_sender(std::uint32_t i, instant now) {
-        sender& s = senders_[i].value;
-        if (s.now() == sender::state::unused) return 0;
-        link& l = links_[s.setup().link];
-        std::size_t happened = 0;
-        move_step step;
-        for (int burst = 0; burst < 64 && s.next_move(step); ++burst) {
-            if (!step.write) { // offered
-                s.posted(step);
-                s.completed(step.batch, step.piece, false, true, options_.verify ? checksum(step.source, step.bytes) : 0);
-                ++happened;
-                continue;
-            }
-            operation* at = take_operation(i, operation::kind::write, step);
-            if (!at) break;
-            const auto posted = net_.write(l.peer, {&pool_, static_cast<std::size_t>(step.source), static_cast<std::size_t>(step.bytes)},
-                                           {senders_[i].remote, static_cast<std::size_t>(step.target)}, step.immediate, at->op);
-            if (!posted) give_operation(at);
-            if (!posted && posted.error().code == errc::again) break;
-            s.posted(step);
-            ++happened;
-            if (posted) {
-                ++counters_.writes, counters_.bytes_sent += step.bytes;
-            } else {
-                ++counters_.write_failures;
-                s.completed(step.batch, step.piece, true, false, options_.verify ? checksum(step.source, step.bytes) : 0);
-            }
-        }
-        for (control c; l.line.room() > 8 && s.next_message(c);) {
-            if (!say(l, c)) break;
-            s.said(c, now);
-            ++happened;
-        }
-        s.settle();
-        if (s.is_over()) {
-            const lease_id held = s.setup().lease;
-            (void)(lapsed(held) ? cache_.fence(held) : cache_.release(held));
-            (void)by_id_[0].erase(s.setup().transfer.value);
-            s.retire();
-            --live_[0], ++happened;
-        }
-        return happened;
-    }
-
-    std::size_t advance_receiver(std::uint32_t i, instant now) {
-        receiver& r = receivers_[i].value;
-        if (r.now() == receiver::state::unused) return 0;
-        std::size_t happened = 0;
-        receiver::check k;
-        for (int burst = 0; burst < 8 && r.next_check(k); ++burst, ++happened) {
-            bool good = true;
-            if (options_.verify) {
-                r.each_place(k, [&](const piece& p, std::uint64_t offset) {
-                    good = good && checksum(offset, p.blocks * layout_.page_bytes()) == p.checksum;
-                });
-            }
-            const std::uint32_t blocks = k.range.count;
-            counters_.checksum_failures += r.checked(k.record, good);
-            if (good) counters_.blocks_received += blocks, counters_.bytes_received += blocks * layout_.page_bytes();
-        }
-        if constexpr (fabric::readable<Fabric>) {
-            move_step step;
-            fabric::remote_region from;
-            while (r.next_move(step, from)) {
-                operation* at = take_operation(i, operation::kind::read, step);
-                if (!at) break;
-                const auto posted = net_.read(links_[r.link].peer, {&pool_, static_cast<std::size_t>(step.target), static_cast<std::size_t>(step.bytes)},
-                                              {from, static_cast<std::size_t>(step.source)}, at->op);
-                if (!posted) give_operation(at);
-                if (!posted && posted.error().code == errc::again) break;
-                r.posted(step);
-                ++happened;
-                if (posted) ++counters_.reads;
-                else ++counters_.read_failures, r.completed(step.batch, false);
-            }
-        }
-        if (r.hopeless()) fail_receiver(i, errc::corrupt);
-        if (r.complete()) {
-            if (cache_.verify(r.setup().lease) && cache_.release(r.setup().lease)) {
-                r.finish();
-                tell(transfer_event::kind::received, r.setup().transfer, r.setup().request, true, {}, r.bytes());
-            } else {
-                fail_receiver(i, errc::expired);
-            }
-        }
-        if (r.quiesced()) {
-            (void)cache_.fence(r.setup().lease);
-            r.rest();
-        }
-        if (r.bound()) {
-            link& l = links_[r.link];
-            for (control c; l.line.room() > 8 && r.next_message(c);) {
-                if (!say(l, c)) break;
-                r.said(c);
-                ++happened;
-            }
-        }
-        if (r.is_over()) {
-            (void)by_id_[1].erase(r.setup().transfer.value);
-            r.retire();
-            --live_[1], ++happened;
-        }
-        (void)now;
-        return happened;
-    }
-
-    std::size_t flush(link& l, instant now) {
-        std::size_t happened = 0;
-        std::byte frame[frame_bytes_max];
-        if (!net_.state(l.peer).up) return 0;
-        while (const std::size_t n = l.line.peek(frame)) {
-            operation* at = take_operation(0, operation::kind::message, {});
-            if (!at) break;
-            if (!net_.send(l.peer, {frame, n}, at->op)) { // full or going down: the frame waits
-                give_operation(at);
-                break;
-            }
-            l.line.posted(now);
-            ++happened;
-        }
-        return happened;
-    }
+    std::size_t advance_sender(std::uint32_t i, instant now);
+    std::size_t advance_receiver(std::uint32_t i);
+    std::size_t flush(link& l, instant now);
 
     Fabric& net_;
     cache& cache_;
@@ -610,3 +452,5 @@ private:
 };
 
 } // namespace ashlar::inline v0::kv
+
+#include <ashlar/kv/transfer_steps.hpp>
