@@ -30,24 +30,24 @@
 namespace ashlar::inline v0::kv {
 
 struct cache_options {
-    std::uint32_t pages;                   // blocks in the pool
+    std::uint32_t pages; // blocks in the pool
     std::uint32_t tokens_per_block;
     std::uint32_t sequences_max;           // requests open at a time
     std::uint32_t blocks_per_sequence_max; // bounds prompt + max_tokens
     std::uint32_t leases_max;
-    key128 salt;                           // of the prefix keys
+    key128 salt; // of the prefix keys
     bool prefix_caching;
 };
 
 struct opened {
-    std::uint32_t cached_tokens = 0;  // a whole number of blocks, less than the prompt
+    std::uint32_t cached_tokens = 0;   // a whole number of blocks, less than the prompt
     std::span<const block_run> runs{}; // of the whole sequence, prefix included; valid until close
 };
 
 struct cache_counters {
     std::uint64_t prefix_query_tokens = 0, prefix_hit_tokens = 0;
-    std::uint64_t evictions = 0;         // blocks
-    std::uint64_t refused = 0;           // opens
+    std::uint64_t evictions = 0; // blocks
+    std::uint64_t refused = 0;   // opens
     std::uint64_t leases_granted = 0, leases_renewed = 0, leases_expired = 0, leases_fenced = 0;
 };
 
@@ -214,7 +214,8 @@ inline result<void> cache::commit(request_id request, std::span<const token_id> 
     if (!s) return {errc::not_found, origin::kv};
     if (s->writers) return {errc::invalid_argument, origin::kv};
     const std::size_t size = options_.tokens_per_block;
-    if (blocks_for(tokens.size(), options_.tokens_per_block) > s->table.blocks()) return {errc::out_of_range, origin::kv};
+    if (blocks_for(tokens.size(), options_.tokens_per_block) > s->table.blocks())
+        return {errc::out_of_range, origin::kv};
     if (!options_.prefix_caching) return {};
     run_cursor at(s->table.runs(), s->committed);
     for (; (s->committed + 1) * size <= tokens.size(); ++s->committed, at.advance(1)) {
@@ -264,13 +265,19 @@ inline result<lease_id> cache::grant(request_id request, block_range blocks, acc
     for (std::uint32_t i = 0; i < blocks.count; ++i, at.advance(1)) {
         const std::uint32_t page = at.page(), generation = pool_.generation({page}).value;
         granted_run* last = used ? &pages[used - 1] : nullptr;
-        if (last && last->first + last->count == page && last->generation == generation) ++last->count;
-        else pages[used++] = {page, 1, generation};
+        if (last && last->first + last->count == page && last->generation == generation)
+            ++last->count;
+        else
+            pages[used++] = {page, 1, generation};
         change(page, [this](block_id b) { pool_.lease(b); });
     }
     s->writers += how == access::write;
     ++counters_.leases_granted;
-    return leases_.add({.request = request, .opening = s->opening, .how = how, .until = until, .blocks = blocks,
+    return leases_.add({.request = request,
+                        .opening = s->opening,
+                        .how = how,
+                        .until = until,
+                        .blocks = blocks,
                         .pages = pages.first(used)});
 }
 

@@ -45,7 +45,8 @@ public:
     static constexpr std::uint32_t records_max = 8, bad_max = 256;
 
     receiver() = default;
-    receiver(std::uint32_t layers_max, std::uint32_t runs_max) : layers_(layers_max), runs_storage_(runs_max), bad_(bad_max) {}
+    receiver(std::uint32_t layers_max, std::uint32_t runs_max)
+        : layers_(layers_max), runs_storage_(runs_max), bad_(bad_max) {}
 
     // `runs`: the whole sequence's pages.
     result<void> begin(const receiver_setup& setup, std::span<const block_run> runs) {
@@ -82,13 +83,16 @@ public:
     };
     outcome on(const control& c) {
         switch (c.what) {
-        case verb::layer_done: return state_ == state::receiving ? on_layer_done(c) : outcome{};
+        case verb::layer_done:
+            return state_ == state::receiving ? on_layer_done(c) : outcome{};
         case verb::fenced:
             fenced_ = true;
             fenced_total_ = c.total;
             return {.failed = live(), .reason = c.reason};
-        case verb::renew: return {};
-        default: return {.failed = live(), .reason = errc::corrupt};
+        case verb::renew:
+            return {};
+        default:
+            return {.failed = live(), .reason = errc::corrupt};
         }
     }
     // False when it was over already.
@@ -122,7 +126,8 @@ public:
             const record& r = records_[i];
             if (r.what != use::arriving || r.read < r.c.pieces.size()) continue;
             const layer_progress& l = layers_[r.c.layer];
-            if (!r.c.offered && (l.counted < l.announced || r.tried_at == stamp(l) || (!setup_.verify && !complete(l)))) continue;
+            if (!r.c.offered && (l.counted < l.announced || r.tried_at == stamp(l) || (!setup_.verify && !complete(l))))
+                continue;
             out = {i, {r.c.first_block, r.c.blocks}, r.c.layer, r.c.pieces};
             return true;
         }
@@ -160,8 +165,12 @@ public:
             run_cursor at(runs_.runs(), r.c.first_block + r.posted_blocks);
             const piece& p = r.c.pieces[r.posted];
             from = r.c.source;
-            out = {.source = p.source_offset, .target = at.page() * setup_.here.block + r.c.layer * setup_.here.layer,
-                   .bytes = p.blocks * setup_.page_bytes, .write = false, .batch = i, .piece = r.posted};
+            out = {.source = p.source_offset,
+                   .target = at.page() * setup_.here.block + r.c.layer * setup_.here.layer,
+                   .bytes = p.blocks * setup_.page_bytes,
+                   .write = false,
+                   .batch = i,
+                   .piece = r.posted};
             return true;
         }
         return false;
@@ -258,7 +267,9 @@ private:
         friend bool operator==(const range&, const range&) = default;
     };
 
-    bool complete(const layer_progress& l) const { return l.announced_end == setup_.blocks.first + setup_.blocks.count; }
+    bool complete(const layer_progress& l) const {
+        return l.announced_end == setup_.blocks.first + setup_.blocks.count;
+    }
     // Changes whenever another attempt at verifying may turn out differently. Never 0.
     std::uint64_t stamp(const layer_progress& l) const { return (std::uint64_t{l.counted} << 1 | complete(l)) + 1; }
 
@@ -304,8 +315,10 @@ private:
         *place = {.what = use::arriving, .c = c};
         if (!c.offered) place->read = static_cast<std::uint32_t>(c.pieces.size());
         l.announced += c.writes;
-        if (c.repeat) asking_ = false;
-        else l.announced_end = static_cast<std::uint32_t>(end);
+        if (c.repeat)
+            asking_ = false;
+        else
+            l.announced_end = static_cast<std::uint32_t>(end);
         if (c.failed) give_up(*place);
         return {};
     }
@@ -319,9 +332,9 @@ private:
     std::array<record, records_max> records_{};
     ring<range> bad_;
     range asked_{};
-    std::uint64_t verified_ = 0;              // blocks of layers
+    std::uint64_t verified_ = 0;                   // blocks of layers
     std::uint64_t counted_ = 0, fenced_total_ = 0; // writes
-    std::uint32_t reads_ = 0;                 // in flight
+    std::uint32_t reads_ = 0;                      // in flight
     bool bound_ = false, go_ = false, stop_ = false, done_ = false, asking_ = false, fenced_ = false, hopeless_ = false;
     bool lost_ = false;
 };

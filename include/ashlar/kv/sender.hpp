@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// sender: the prefill side of one transfer, as a value. It is told which layers of which blocks are computed, what became
-// of writes, what the receiver says and what time it is; it is asked for the next write and the next message. No write
-// leaves before the receiver has said `go`, none after the transfer has failed, and `fenced` is said when the last one
-// that did leave is over.
+// sender: the prefill side of one transfer, as a value. It is told which layers of which blocks are computed, what
+// became of writes, what the receiver says and what time it is; it is asked for the next write and the next message. No
+// write leaves before the receiver has said `go`, none after the transfer has failed, and `fenced` is said when the
+// last one that did leave is over.
 //
 //     starting --go--> sending --done--> over
-//         any of them --fail--> draining --nothing in flight, fenced said--> over (if pages were offered: once `done` comes)
+//         any of them --fail--> draining --nothing in flight, fenced said--> over (if pages were offered: once `done`
+//         comes)
 //
 // One thread at a time.
 #pragma once
@@ -44,7 +45,7 @@ struct sender_setup {
     std::uint32_t link = 0;   // which peer, as the driver counts them
     std::uint32_t layers = 0;
     std::uint64_t page_bytes = 0;
-    block_range blocks{};     // of the sequence: those that the receiver lacks
+    block_range blocks{}; // of the sequence: those that the receiver lacks
     page_strides here{}, there{};
     fabric::remote_region source{};
     bool offer = false;
@@ -80,7 +81,8 @@ public:
     }
 
     // ---- what happens
-    // Ranges of a layer come in order; a range may overlap what was said before. out_of_range: a gap, or beyond the end.
+    // Ranges of a layer come in order; a range may overlap what was said before. out_of_range: a gap, or beyond the
+    // end.
     result<void> layer_ready(layer_id layer, block_range range) {
         if (state_ != state::starting && state_ != state::sending) return {errc::not_found, origin::kv};
         const std::uint64_t end = std::uint64_t{range.first} + range.count;
@@ -105,7 +107,8 @@ public:
         b.pieces[piece_index].checksum = checksum;
         if (ok) bytes_ += b.pieces[piece_index].blocks * setup_.page_bytes;
     }
-    // A message of the receiver. Returns what it ends: nothing (no error), or the reason; `finished` says if all is well.
+    // A message of the receiver. Returns what it ends: nothing (no error), or the reason; `finished` says if all is
+    // well.
     struct outcome {
         bool finished = false, failed = false;
         errc reason{};
@@ -126,7 +129,8 @@ public:
             asked_range_ = {c.first_block, c.blocks};
             asked_offer_ = c.offered;
             return {};
-        case verb::stop: return {.failed = true, .reason = c.reason};
+        case verb::stop:
+            return {.failed = true, .reason = c.reason};
         case verb::done:
             released_ = true;
             if (state_ == state::sending && all_said()) {
@@ -134,7 +138,8 @@ public:
                 return {.finished = true};
             }
             return {.failed = state_ == state::starting || state_ == state::sending, .reason = errc::corrupt};
-        default: return {.failed = true, .reason = errc::corrupt};
+        default:
+            return {.failed = true, .reason = errc::corrupt};
         }
     }
     // False when it was over already: then this ending is not the one that counts.
@@ -147,7 +152,8 @@ public:
     // The peer is dead or disconnected: nothing need be said, nobody reads.
     void lost() { fence_said_ = released_ = true; }
     void tick(instant now) {
-        if (state_ == state::starting || state_ == state::sending) renew_ = renew_ || now - last_said_ >= setup_.renew_every;
+        if (state_ == state::starting || state_ == state::sending)
+            renew_ = renew_ || now - last_said_ >= setup_.renew_every;
         settle();
     }
 
@@ -183,7 +189,8 @@ public:
                 return true;
             }
         }
-        if ((state_ == state::starting || state_ == state::sending) && renew_ && started_) return out.what = verb::renew, true;
+        if ((state_ == state::starting || state_ == state::sending) && renew_ && started_)
+            return out.what = verb::renew, true;
         if (state_ == state::draining && in_flight_ == 0 && !fence_said_) {
             out.what = verb::fenced;
             out.reason = reason_;
@@ -218,7 +225,8 @@ public:
     errc reason() const { return reason_; }
     void retire() { state_ = state::unused; }
     void settle() {
-        if (state_ == state::draining && in_flight_ == 0 && fence_said_ && (!offered_ || released_)) state_ = state::over;
+        if (state_ == state::draining && in_flight_ == 0 && fence_said_ && (!offered_ || released_))
+            state_ = state::over;
     }
 
 private:
@@ -237,8 +245,13 @@ private:
         const batch& b = batches_[index % batches_.size()];
         if (b.posted == b.pieces.size()) return false;
         const piece& p = b.pieces[b.posted];
-        out = {.source = p.source_offset, .target = b.targets[b.posted], .bytes = p.blocks * setup_.page_bytes,
-               .immediate = setup_.slot << 12 | b.layer, .write = !b.offered, .batch = index, .piece = b.posted};
+        out = {.source = p.source_offset,
+               .target = b.targets[b.posted],
+               .bytes = p.blocks * setup_.page_bytes,
+               .immediate = setup_.slot << 12 | b.layer,
+               .write = !b.offered,
+               .batch = index,
+               .piece = b.posted};
         return true;
     }
 

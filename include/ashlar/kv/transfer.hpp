@@ -19,9 +19,9 @@
 #include <span>
 
 #include <ashlar/core/containers.hpp>
-#include <ashlar/core/result.hpp>
 #include <ashlar/core/crc32c.hpp>
 #include <ashlar/core/random.hpp>
+#include <ashlar/core/result.hpp>
 #include <ashlar/fabric/concepts.hpp>
 #include <ashlar/kv/cache.hpp>
 #include <ashlar/kv/channel.hpp>
@@ -64,7 +64,8 @@ public:
     result<granted> grant(request_id request, std::uint32_t prompt_tokens, std::uint32_t cached_tokens, instant now,
                           std::span<std::byte> buffer) {
         constexpr std::uint32_t size = Layout::tokens_per_block;
-        if (prompt_tokens == 0 || cached_tokens >= prompt_tokens || cached_tokens % size) return bad(errc::invalid_argument);
+        if (prompt_tokens == 0 || cached_tokens >= prompt_tokens || cached_tokens % size)
+            return bad(errc::invalid_argument);
         const std::uint32_t index = unused(receivers_);
         if (index == receivers_.size() || !room_for_event()) return bad(errc::exhausted);
         const block_range blocks{cached_tokens / size, blocks_for(prompt_tokens, size) - cached_tokens / size};
@@ -73,18 +74,31 @@ public:
         auto& seat = receivers_[index];
         const std::uint32_t slot = index | (++seat.life & 1023) << 10;
         const auto fail = [&](error e) { return end_unused(*lease), result<granted>(e); };
-        ticket t{.instance = self_.instance, .epoch = self_.epoch, .transfer = ledger_.issue(), .slot = slot,
-                 .layout = layout_.hash(), .pool = pool_.remote, .strides = layout_.strides(), .tokens = prompt_tokens,
-                 .cached_tokens = cached_tokens, .deadline = options_.lease};
+        ticket t{.instance = self_.instance,
+                 .epoch = self_.epoch,
+                 .transfer = ledger_.issue(),
+                 .slot = slot,
+                 .layout = layout_.hash(),
+                 .pool = pool_.remote,
+                 .strides = layout_.strides(),
+                 .tokens = prompt_tokens,
+                 .cached_tokens = cached_tokens,
+                 .deadline = options_.lease};
         for (const granted_run& run : cache_.find(*lease)->pages) {
             if (!t.runs.push_back(run)) return fail({errc::exhausted, origin::kv});
         }
         const auto bytes = encode(t, self_.fleet_key, buffer);
         if (!bytes) return fail(bytes.error());
-        const auto begun = seat.value.begin({.transfer = t.transfer, .request = request, .lease = *lease,
-                                             .tag = ticket_tag(*bytes), .slot = slot, .layers = layout_.shape.layers,
-                                             .page_bytes = layout_.page_bytes(), .blocks = blocks,
-                                             .here = layout_.strides(), .verify = options_.verify,
+        const auto begun = seat.value.begin({.transfer = t.transfer,
+                                             .request = request,
+                                             .lease = *lease,
+                                             .tag = ticket_tag(*bytes),
+                                             .slot = slot,
+                                             .layers = layout_.shape.layers,
+                                             .page_bytes = layout_.page_bytes(),
+                                             .blocks = blocks,
+                                             .here = layout_.strides(),
+                                             .verify = options_.verify,
                                              .can_read = fabric::readable<Fabric>},
                                             cache_.runs(request));
         if (!begun) return fail(begun.error());
@@ -105,8 +119,10 @@ public:
         const auto t = decode_ticket(bytes, self_.fleet_key);
         if (!t) return refuse(t.error());
         const auto runs = cache_.runs(request);
-        const auto ok = verify(*t, {.layout = layout_.hash(), .page_bytes = layout_.page_bytes(),
-                                    .layers = layout_.shape.layers, .tokens_per_block = Layout::tokens_per_block,
+        const auto ok = verify(*t, {.layout = layout_.hash(),
+                                    .page_bytes = layout_.page_bytes(),
+                                    .layers = layout_.shape.layers,
+                                    .tokens_per_block = Layout::tokens_per_block,
                                     .blocks = count_blocks(runs)});
         if (!ok) return refuse(ok.error());
         if (by_id_[0].find(t->transfer.value)) return refuse({errc::replayed, origin::kv});
@@ -118,13 +134,23 @@ public:
         const auto lease = cache_.grant(request, blocks, access::read, now + options_.lease);
         if (!lease) return lease.error();
         auto& seat = senders_[index];
-        const auto begun = seat.value.begin(
-            {.transfer = t->transfer, .request = request, .lease = *lease, .issuer = t->epoch, .tag = ticket_tag(bytes),
-             .handle = index | (++seat.life & 1023) << 10, .slot = t->slot, .link = index_of(*l),
-             .layers = layout_.shape.layers, .page_bytes = layout_.page_bytes(), .blocks = blocks,
-             .here = layout_.strides(), .there = t->strides, .source = pool_.remote, .offer = options_.pull,
-             .renew_every = options_.renew_every},
-            runs, t->runs, now);
+        const auto begun = seat.value.begin({.transfer = t->transfer,
+                                             .request = request,
+                                             .lease = *lease,
+                                             .issuer = t->epoch,
+                                             .tag = ticket_tag(bytes),
+                                             .handle = index | (++seat.life & 1023) << 10,
+                                             .slot = t->slot,
+                                             .link = index_of(*l),
+                                             .layers = layout_.shape.layers,
+                                             .page_bytes = layout_.page_bytes(),
+                                             .blocks = blocks,
+                                             .here = layout_.strides(),
+                                             .there = t->strides,
+                                             .source = pool_.remote,
+                                             .offer = options_.pull,
+                                             .renew_every = options_.renew_every},
+                                            runs, t->runs, now);
         if (!begun) return end_unused(*lease), refuse(begun.error());
         seat.remote = t->pool;
         ASHLAR_ASSERT(by_id_[0].insert(t->transfer.value, index));
@@ -133,7 +159,8 @@ public:
     }
     // Layer `layer` of blocks [first, first + count) of the sequence is computed. Ranges of a layer come in order; what
     // the receiver has cached is skipped. not_found: the transfer is over (its event tells why).
-    result<void> layer_ready(transfer_id transfer, layer_id layer, std::uint32_t first_block, std::uint32_t block_count) {
+    result<void> layer_ready(transfer_id transfer, layer_id layer, std::uint32_t first_block,
+                             std::uint32_t block_count) {
         const std::uint32_t* index = by_id_[0].find(transfer.value);
         if (!index) return {errc::not_found, origin::kv};
         return senders_[*index].value.layer_ready(layer, {first_block, block_count});
@@ -185,7 +212,8 @@ public:
             receiver& r = receivers_[i].value;
             if (r.live() && lapsed(r.setup().lease)) ++counters_.expired, fail_receiver(i, errc::expired);
         }
-        for (std::uint32_t i = 0; i < links_used_; ++i) counters_.resent += links_[i].line.tick(now, options_.resend_after);
+        for (std::uint32_t i = 0; i < links_used_; ++i)
+            counters_.resent += links_[i].line.tick(now, options_.resend_after);
     }
     bool next_event(transfer_event& out) {
         if (events_.empty()) return false;
@@ -254,7 +282,8 @@ private:
         links_[links_used_] = {peer, channel(new_life(), 64)};
         return &links_[links_used_++];
     }
-    void tell(transfer_event::kind what, transfer_id transfer, request_id request, bool ok, errc why, std::uint64_t bytes) {
+    void tell(transfer_event::kind what, transfer_id transfer, request_id request, bool ok, errc why,
+              std::uint64_t bytes) {
         ASHLAR_ASSERT(events_.push({what, transfer, request, ok, {why, origin::kv}, bytes}));
         ++(!ok ? counters_.failed : what == transfer_event::kind::sent ? counters_.sent : counters_.received);
     }
@@ -298,12 +327,15 @@ private:
     void handle(const fabric::completion& c, instant now) {
         using kind = fabric::completion::kind;
         switch (c.what) {
-        case kind::operation: return operation_done(c);
+        case kind::operation:
+            return operation_done(c);
         case kind::immediate: {
             const std::uint32_t slot = c.immediate >> 12, index = slot & 1023;
             receiver* r = index < receivers_.size() ? &receivers_[index].value : nullptr;
-            if (r && r->now() != receiver::state::unused && r->setup().slot == slot) r->arrived(c.immediate & 4095);
-            else ++counters_.stray_immediates;
+            if (r && r->now() != receiver::state::unused && r->setup().slot == slot)
+                r->arrived(c.immediate & 4095);
+            else
+                ++counters_.stray_immediates;
             return;
         }
         case kind::message: {
@@ -326,13 +358,15 @@ private:
             if (!said || understand(*said, *l, now)) l->line.accept();
             return;
         }
-        case kind::peer_down: return peer_down(c.peer);
+        case kind::peer_down:
+            return peer_down(c.peer);
         }
     }
     // The receiver is alive: what we lend it stays lent.
     void renew_link(const link& l, instant now) {
         for (auto& s : senders_) {
-            if (s.value.live() && s.value.setup().link == index_of(l)) (void)cache_.renew(s.value.setup().lease, now + options_.lease);
+            if (s.value.live() && s.value.setup().link == index_of(l))
+                (void)cache_.renew(s.value.setup().lease, now + options_.lease);
         }
     }
     void operation_done(const fabric::completion& c) {
@@ -342,8 +376,10 @@ private:
         const auto owner = at->owner;
         if (at->what == operation::kind::write) {
             std::uint32_t sum = 0;
-            if (Fabric::computes_checksum && ok) sum = at->op.checksum;
-            else if (options_.verify) sum = checksum(at->step.source, at->step.bytes);
+            if (Fabric::computes_checksum && ok)
+                sum = at->op.checksum;
+            else if (options_.verify)
+                sum = checksum(at->step.source, at->step.bytes);
             counters_.write_failures += !ok;
             senders_[owner].value.completed(at->step.batch, at->step.piece, true, ok, sum);
             senders_[owner].value.settle();
@@ -364,8 +400,8 @@ private:
         if (c.what == verb::go || c.what == verb::again || c.what == verb::stop || c.what == verb::done) {
             if (index >= senders_.size()) return true;
             sender& s = senders_[index].value;
-            if (s.now() == sender::state::unused || s.setup().transfer != c.transfer || s.setup().handle != c.to_handle ||
-                s.setup().link != index_of(l)) {
+            if (s.now() == sender::state::unused || s.setup().transfer != c.transfer ||
+                s.setup().handle != c.to_handle || s.setup().link != index_of(l)) {
                 return true; // of a transfer that is over
             }
             counters_.asked_again += c.what == verb::again;
@@ -394,9 +430,12 @@ private:
         receiver* r = index < receivers_.size() ? &receivers_[index].value : nullptr;
         if (r && (r->now() == receiver::state::unused || r->setup().transfer != c.transfer)) r = nullptr;
         result<void> ok;
-        if (c.epoch != self_.epoch) ok = {errc::stale, origin::kv}, ++counters_.epoch_mismatches;
-        else if (r && !(r->setup().tag == c.tag)) ok = {errc::forged, origin::kv};
-        else if (ok = ledger_.redeem(c.transfer); ok && !r) ok = {errc::stale, origin::kv};
+        if (c.epoch != self_.epoch)
+            ok = {errc::stale, origin::kv}, ++counters_.epoch_mismatches;
+        else if (r && !(r->setup().tag == c.tag))
+            ok = {errc::forged, origin::kv};
+        else if (ok = ledger_.redeem(c.transfer); ok && !r)
+            ok = {errc::stale, origin::kv};
         if (ok) ok = cache_.verify(r->setup().lease);
         if (ok) ok = cache_.bind(r->setup().lease, {l.line.peer()});
         if (ok) ok = cache_.renew(r->setup().lease, now + options_.lease);

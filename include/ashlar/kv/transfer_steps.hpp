@@ -25,8 +25,9 @@ std::size_t mover<Fabric, Layout>::advance_sender(std::uint32_t i, instant now) 
         }
         operation* at = take_operation(i, operation::kind::write, step);
         if (!at) break;
-        const auto posted = net_.write(l.peer, {&pool_, static_cast<std::size_t>(step.source), static_cast<std::size_t>(step.bytes)},
-                                       {senders_[i].remote, static_cast<std::size_t>(step.target)}, step.immediate, at->op);
+        const auto posted =
+            net_.write(l.peer, {&pool_, static_cast<std::size_t>(step.source), static_cast<std::size_t>(step.bytes)},
+                       {senders_[i].remote, static_cast<std::size_t>(step.target)}, step.immediate, at->op);
         if (!posted) give_operation(at);
         if (!posted && posted.error().code == errc::again) break;
         s.posted(step);
@@ -77,14 +78,18 @@ std::size_t mover<Fabric, Layout>::advance_receiver(std::uint32_t i) {
         while (r.next_move(step, from)) {
             operation* at = take_operation(i, operation::kind::read, step);
             if (!at) break;
-            const auto posted = net_.read(links_[r.link].peer, {&pool_, static_cast<std::size_t>(step.target), static_cast<std::size_t>(step.bytes)},
-                                          {from, static_cast<std::size_t>(step.source)}, at->op);
+            const auto posted =
+                net_.read(links_[r.link].peer,
+                          {&pool_, static_cast<std::size_t>(step.target), static_cast<std::size_t>(step.bytes)},
+                          {from, static_cast<std::size_t>(step.source)}, at->op);
             if (!posted) give_operation(at);
             if (!posted && posted.error().code == errc::again) break;
             r.posted(step);
             ++happened;
-            if (posted) ++counters_.reads;
-            else ++counters_.read_failures, r.completed(step.batch, false);
+            if (posted)
+                ++counters_.reads;
+            else
+                ++counters_.read_failures, r.completed(step.batch, false);
         }
     }
     if (r.hopeless()) fail_receiver(i, errc::corrupt);
