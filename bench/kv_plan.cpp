@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// kv_plan PLANS [--fragments alternate|pairs|random|both|none] [--baseline]: plans the transfer of one layer of a prompt
-// of 5,000 tokens in blocks of 16, PLANS times, for callgrind to count. `--baseline` does all but the planning.
+// kv_plan PLANS [--fragments alternate|pairs|random|both|none] [--baseline]: plans the transfer of one layer of a
+// prompt of 5,000 tokens in blocks of 16, PLANS times, for callgrind to count. `--baseline` does all but the planning.
 // Prints {"runs": contiguous runs a plan, "descriptors": ..., "allocations": during all plans, "check": ...}.
 #include <ashlar/core/random.hpp>
 #include <ashlar/kv/block_table.hpp>
@@ -52,9 +52,12 @@ int main(int count, char** arguments) {
     const char* how = "alternate";
     bool baseline = false;
     for (int i = 1; i < count; ++i) {
-        if (std::strcmp(arguments[i], "--baseline") == 0) baseline = true;
-        else if (std::strcmp(arguments[i], "--fragments") == 0 && i + 1 < count) how = arguments[++i];
-        else plans = std::atol(arguments[i]);
+        if (std::strcmp(arguments[i], "--baseline") == 0)
+            baseline = true;
+        else if (std::strcmp(arguments[i], "--fragments") == 0 && i + 1 < count)
+            how = arguments[++i];
+        else
+            plans = std::atol(arguments[i]);
     }
     const bool both = std::strcmp(how, "both") == 0;
     const auto here = runs_of(both ? "random" : how, 1), there = runs_of(both ? "alternate" : "none", 2);

@@ -24,8 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     if (data[0] % 4 <= 1) {
         const auto t = kv::decode_ticket(bytes, key);
         if (!t) return 0;
-        const kv::ticket_expectation expected{.layout = t->layout, .page_bytes = 4096, .layers = 4, .tokens_per_block = 16,
-                                              .blocks = 64};
+        const kv::ticket_expectation expected{
+            .layout = t->layout, .page_bytes = 4096, .layers = 4, .tokens_per_block = 16, .blocks = 64};
         if (kv::verify(*t, expected)) {
             for (const auto& run : t->runs) ASHLAR_ASSERT(run.count <= 64);
         }
@@ -43,7 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         line = kv::channel(7, 4);
         std::span<const std::byte> message;
         for (std::size_t at = 0; at < bytes.size(); at += 40) {
-            const auto frame = std::span<const std::byte>(bytes).subspan(at, std::min<std::size_t>(40, bytes.size() - at));
+            const auto frame =
+                std::span<const std::byte>(bytes).subspan(at, std::min<std::size_t>(40, bytes.size() - at));
             if (line.receive(frame, message) == kv::channel::heard::message) line.accept();
             std::array<std::byte, kv::frame_bytes_max> out;
             if (line.peek(out)) line.posted({});

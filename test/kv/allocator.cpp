@@ -19,8 +19,10 @@ TEST_CASE("one run is given when there is one, else the fewest runs that can hol
             const auto runs = [&] {
                 std::vector<std::uint32_t> lengths;
                 for (std::uint32_t i = 0, n = 0; i <= size; ++i) {
-                    if (i < size && free[i]) ++n;
-                    else if (n) lengths.push_back(n), n = 0;
+                    if (i < size && free[i])
+                        ++n;
+                    else if (n)
+                        lengths.push_back(n), n = 0;
                 }
                 std::sort(lengths.rbegin(), lengths.rend());
                 return lengths;

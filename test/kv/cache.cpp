@@ -12,8 +12,13 @@ using namespace ashlar;
 using namespace ashlar::literals;
 
 namespace {
-constexpr kv::cache_options small{.pages = 24, .tokens_per_block = 4, .sequences_max = 6, .blocks_per_sequence_max = 12,
-                                  .leases_max = 5, .salt = {1, 2}, .prefix_caching = true};
+constexpr kv::cache_options small{.pages = 24,
+                                  .tokens_per_block = 4,
+                                  .sequences_max = 6,
+                                  .blocks_per_sequence_max = 12,
+                                  .leases_max = 5,
+                                  .salt = {1, 2},
+                                  .prefix_caching = true};
 std::vector<token_id> tokens_of(std::size_t n, token_id first = 0) {
     std::vector<token_id> tokens(n);
     for (std::size_t i = 0; i < n; ++i) tokens[i] = first + static_cast<token_id>(i);
@@ -122,26 +127,42 @@ TEST_CASE("random histories: no page has two owners, and every page comes back")
         std::map<std::uint64_t, std::vector<token_id>> open;
         std::vector<kv::lease_id> leases;
         for (std::uint64_t step = 1; step < 400; ++step) {
-            const auto some = [&] { return std::next(open.begin(), static_cast<std::ptrdiff_t>(random.below(open.size())))->first; };
+            const auto some = [&] {
+                return std::next(open.begin(), static_cast<std::ptrdiff_t>(random.below(open.size())))->first;
+            };
             switch (random.below(6)) {
-            case 0: case 1: {
+            case 0:
+            case 1: {
                 auto prompt = tokens_of(1 + random.below(30));
-                if (random.chance(0.5f)) prompt[random.below(prompt.size())] = static_cast<token_id>(random.below(3) * 1000);
+                if (random.chance(0.5f))
+                    prompt[random.below(prompt.size())] = static_cast<token_id>(random.below(3) * 1000);
                 if (const auto o = pages.open({step}, prompt, static_cast<std::uint32_t>(random.below(10)))) {
                     CHECK(o->cached_tokens < prompt.size());
                     open[step] = prompt;
                 }
                 break;
             }
-            case 2: if (!open.empty()) { const auto r = some(); (void)pages.commit({r}, open[r]); } break;
-            case 3: if (!open.empty()) { const auto r = some(); REQUIRE(pages.close({r})); open.erase(r); } break;
+            case 2:
+                if (!open.empty()) {
+                    const auto r = some();
+                    (void)pages.commit({r}, open[r]);
+                }
+                break;
+            case 3:
+                if (!open.empty()) {
+                    const auto r = some();
+                    REQUIRE(pages.close({r}));
+                    open.erase(r);
+                }
+                break;
             case 4:
                 if (!open.empty()) {
                     const auto r = some();
                     const auto blocks = kv::count_blocks(pages.runs({r}));
                     const auto first = static_cast<std::uint32_t>(random.below(blocks));
                     if (auto l = pages.grant({r}, {first, blocks - first}, kv::access(random.below(2)),
-                                             {static_cast<std::int64_t>(step + 20)})) leases.push_back(*l);
+                                             {static_cast<std::int64_t>(step + 20)}))
+                        leases.push_back(*l);
                 }
                 break;
             case 5:
@@ -154,7 +175,8 @@ TEST_CASE("random histories: no page has two owners, and every page comes back")
             }
             REQUIRE(pages.check());
         }
-        for (auto l : leases) if (!pages.release(l)) REQUIRE(pages.fence(l));
+        for (auto l : leases)
+            if (!pages.release(l)) REQUIRE(pages.fence(l));
         for (auto& [r, prompt] : open) REQUIRE(pages.close({r}));
         CHECK(pages.check());
         CHECK(pages.counts().free + pages.counts().cached == 24);

@@ -68,7 +68,8 @@ TEST_CASE("a frame of a former life is recognised, and whoever writes to one is 
     REQUIRE(a.push(hello));
     n = a.peek(frame);
     a.posted({});
-    CHECK(b.receive({frame, n}, message) == kv::channel::heard::stranger); // a's life was b's former peer: a ghost for b
+    CHECK(b.receive({frame, n}, message) ==
+          kv::channel::heard::stranger); // a's life was b's former peer: a ghost for b
     CHECK(b.receive({old, old_size}, message) == kv::channel::heard::stranger);
     a.reset(4); // a learns of it by its own network
     REQUIRE(a.push(hello));

@@ -28,7 +28,9 @@ std::vector<block_run> random_runs(random_stream& random, std::uint32_t blocks) 
     storage.resize(table.runs().size());
     return storage;
 }
-std::uint32_t page_of(const std::vector<block_run>& runs, std::uint32_t block) { return kv::run_cursor(runs, block).page(); }
+std::uint32_t page_of(const std::vector<block_run>& runs, std::uint32_t block) {
+    return kv::run_cursor(runs, block).page();
+}
 } // namespace
 
 TEST_CASE("a plan covers every needed byte once, from its place to its place, with few descriptors") {
@@ -49,15 +51,16 @@ TEST_CASE("a plan covers every needed byte once, from its place to its place, wi
 
         std::map<std::uint64_t, std::uint64_t> moved; // source byte -> target byte
         std::size_t descriptors = 0;
-        const auto planned = kv::plan({from_block_first ? by_block.strides() : by_layer.strides(), here, 0},
-                                      {to_block_first ? by_block.strides() : by_layer.strides(), there, skipped},
-                                      by_block.page_bytes(), some, range, [&](const kv::strided& d) {
-                                          ++descriptors;
-                                          for (std::uint64_t i = 0; i < d.count; ++i)
-                                              for (std::uint64_t b = 0; b < d.bytes; ++b)
-                                                  REQUIRE(moved.emplace(d.source + i * d.source_stride + b,
-                                                                        d.target + i * d.target_stride + b).second);
-                                      });
+        const auto planned = kv::plan(
+            {from_block_first ? by_block.strides() : by_layer.strides(), here, 0},
+            {to_block_first ? by_block.strides() : by_layer.strides(), there, skipped}, by_block.page_bytes(), some,
+            range, [&](const kv::strided& d) {
+                ++descriptors;
+                for (std::uint64_t i = 0; i < d.count; ++i)
+                    for (std::uint64_t b = 0; b < d.bytes; ++b)
+                        REQUIRE(moved.emplace(d.source + i * d.source_stride + b, d.target + i * d.target_stride + b)
+                                    .second);
+            });
         CHECK(planned == range.count);
         CHECK(moved.size() == std::size_t{range.count} * some.count * by_block.page_bytes());
         std::size_t runs = 1;

@@ -55,8 +55,10 @@ TEST_CASE("random histories: the pool and a naive model agree on every state and
         int references = 0, leases = 0, quarantines = 0;
         bool indexed = false;
         kv::page_state state() const {
-            return quarantines ? kv::page_state::quarantined : leases ? kv::page_state::leased
-                   : references || indexed ? kv::page_state::owned : kv::page_state::free;
+            return quarantines             ? kv::page_state::quarantined
+                   : leases                ? kv::page_state::leased
+                   : references || indexed ? kv::page_state::owned
+                                           : kv::page_state::free;
         }
     };
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -83,10 +85,21 @@ TEST_CASE("random histories: the pool and a naive model agree on every state and
                 }
                 break;
             }
-            case 1: if (held) pool.retain({i}), ++m.references; break;
-            case 2: case 3: CHECK(bool(pool.release({i})) == (m.references > 0)); m.references -= m.references > 0; break;
-            case 4: if (held) pool.lease({i}), ++m.leases; break;
-            case 5: CHECK(bool(pool.unlease({i})) == (m.leases > 0)); m.leases -= m.leases > 0; break;
+            case 1:
+                if (held) pool.retain({i}), ++m.references;
+                break;
+            case 2:
+            case 3:
+                CHECK(bool(pool.release({i})) == (m.references > 0));
+                m.references -= m.references > 0;
+                break;
+            case 4:
+                if (held) pool.lease({i}), ++m.leases;
+                break;
+            case 5:
+                CHECK(bool(pool.unlease({i})) == (m.leases > 0));
+                m.leases -= m.leases > 0;
+                break;
             case 6:
                 CHECK(bool(pool.quarantine({i})) == (m.leases > 0));
                 if (m.leases) --m.leases, ++m.quarantines;

@@ -52,7 +52,10 @@ TEST_CASE("the index finds what a map from whole prefixes finds, and evicts in t
                 if (!idle.empty()) {
                     idle.pop_front();
                     for (auto at = model.begin(); at != model.end(); ++at) {
-                        if (at->second == gone) { model.erase(at); break; }
+                        if (at->second == gone) {
+                            model.erase(at);
+                            break;
+                        }
                     }
                     unused.push_back(gone);
                 }

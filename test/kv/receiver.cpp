@@ -14,7 +14,11 @@ using namespace ashlar;
 // its sender believes it done. Runs are replayed from their choices, so that nothing has to be copied.
 namespace {
 struct world {
-    struct write { int transfer; std::uint64_t target; int value; };
+    struct write {
+        int transfer;
+        std::uint64_t target;
+        int value;
+    };
     kv::sender s[2] = {{1, 4}, {1, 4}};
     kv::receiver r[2] = {{1, 4}, {1, 4}};
     std::deque<kv::control> to_d[2], to_p[2];
@@ -28,10 +32,21 @@ struct world {
         for (std::uint32_t i : {0u, 1u}) {
             const block_run here{first[i], blocks[i]};
             const kv::granted_run there{first[i], blocks[i], 0};
-            REQUIRE(s[i].begin({.transfer = {i + 1}, .slot = i, .layers = 1, .page_bytes = 1, .blocks = {0, blocks[i]},
-                                .here = {8, 2}, .there = {8, 2}}, {&here, 1}, {&there, 1}, {}));
-            REQUIRE(r[i].begin({.transfer = {i + 1}, .slot = i, .layers = 1, .page_bytes = 1, .blocks = {0, blocks[i]},
-                                .here = {8, 2}}, {&here, 1}));
+            REQUIRE(s[i].begin({.transfer = {i + 1},
+                                .slot = i,
+                                .layers = 1,
+                                .page_bytes = 1,
+                                .blocks = {0, blocks[i]},
+                                .here = {8, 2},
+                                .there = {8, 2}},
+                               {&here, 1}, {&there, 1}, {}));
+            REQUIRE(r[i].begin({.transfer = {i + 1},
+                                .slot = i,
+                                .layers = 1,
+                                .page_bytes = 1,
+                                .blocks = {0, blocks[i]},
+                                .here = {8, 2}},
+                               {&here, 1}));
             for (std::uint32_t b = 0; b < blocks[i]; ++b) REQUIRE(s[i].layer_ready({0}, {b, 1}));
         }
     }
@@ -48,14 +63,14 @@ struct world {
             kv::receiver::check k;
             while (r[i].next_check(k)) {
                 bool good = true;
-                r[i].each_place(k, [&](const kv::piece& p, std::uint64_t at) {
-                    good = good && pages[at] == int(p.checksum);
-                });
+                r[i].each_place(
+                    k, [&](const kv::piece& p, std::uint64_t at) { good = good && pages[at] == int(p.checksum); });
                 (void)r[i].checked(k.record, good);
             }
             if (r[i].hopeless() && r[i].fail(errc::corrupt)) ++ends_d[i];
             if (r[i].complete()) {
-                for (std::uint32_t b = 0; b < blocks[i]; ++b) REQUIRE(pages[2 * (first[i] + b)] == int(100 + 2 * (first[i] + b)));
+                for (std::uint32_t b = 0; b < blocks[i]; ++b)
+                    REQUIRE(pages[2 * (first[i] + b)] == int(100 + 2 * (first[i] + b)));
                 r[i].finish();
                 finished[i] = freed[i] = true;
                 ++ends_d[i];
@@ -64,9 +79,7 @@ struct world {
             for (kv::control c; r[i].next_message(c); r[i].said(c)) to_p[i].push_back(c);
         }
     }
-    std::size_t options() const {
-        return steps_of(0) ? steps_of(0) + (cancelled ? 0 : 2) : steps_of(1);
-    }
+    std::size_t options() const { return steps_of(0) ? steps_of(0) + (cancelled ? 0 : 2) : steps_of(1); }
     // The transfers share nothing but the array of pages, of which each has its own: their steps commute, and it is
     // enough to take one transfer's after the other's.
     std::size_t steps_of(int i) const {
@@ -88,8 +101,10 @@ struct world {
             const kv::control c = to_d[i].front();
             to_d[i].pop_front();
             if (c.what == kv::verb::start) {
-                if (r[i].live()) r[i].started(0, 0);
-                else to_p[i].push_back({.what = kv::verb::stop, .transfer = c.transfer, .reason = errc::cancelled});
+                if (r[i].live())
+                    r[i].started(0, 0);
+                else
+                    to_p[i].push_back({.what = kv::verb::stop, .transfer = c.transfer, .reason = errc::cancelled});
                 return;
             }
             if (!r[i].bound() || r[i].is_over()) return;
@@ -108,13 +123,16 @@ struct world {
             return;
         }
         cancelled = true;
-        if (choice == 0) ends_p[0] += s[0].fail(errc::cancelled);
-        else ends_d[0] += r[0].fail(errc::cancelled);
+        if (choice == 0)
+            ends_p[0] += s[0].fail(errc::cancelled);
+        else
+            ends_d[0] += r[0].fail(errc::cancelled);
     }
 };
 } // namespace
 
-TEST_CASE("two peers, three pages, two transfers: in every order each side ends once and no write lands in a freed page") {
+TEST_CASE(
+    "two peers, three pages, two transfers: in every order each side ends once and no write lands in a freed page") {
     std::vector<std::size_t> choices, limits;
     long runs = 0, whole = 0;
     for (bool more = true; more; ++runs) {
@@ -139,8 +157,10 @@ TEST_CASE("two peers, three pages, two transfers: in every order each side ends 
         whole += w.finished[0];
         more = false;
         while (!choices.empty() && !more) {
-            if (choices.back() + 1 < limits.back()) ++choices.back(), more = true;
-            else choices.pop_back(), limits.pop_back();
+            if (choices.back() + 1 < limits.back())
+                ++choices.back(), more = true;
+            else
+                choices.pop_back(), limits.pop_back();
         }
         if (runs > 2'000'000) FAIL("not explored whole");
     }

@@ -10,8 +10,14 @@ kv::sender fresh() {
     kv::sender s(2, 4);
     const block_run here{0, 3};
     const kv::granted_run there{4, 2, 0}; // the receiver has the first block already
-    REQUIRE(s.begin({.transfer = {1}, .slot = 5, .layers = 2, .page_bytes = 10, .blocks = {1, 2}, .here = {10, 20},
-                     .there = {10, 20}}, {&here, 1}, {&there, 1}, {}));
+    REQUIRE(s.begin({.transfer = {1},
+                     .slot = 5,
+                     .layers = 2,
+                     .page_bytes = 10,
+                     .blocks = {1, 2},
+                     .here = {10, 20},
+                     .there = {10, 20}},
+                    {&here, 1}, {&there, 1}, {}));
     return s;
 }
 } // namespace

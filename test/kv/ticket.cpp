@@ -11,10 +11,19 @@ using namespace ashlar::literals;
 
 namespace {
 constexpr key128 key{11, 12};
-constexpr kv::ticket_expectation expected{.layout = {1, 2}, .page_bytes = 100, .layers = 3, .tokens_per_block = 16, .blocks = 7};
+constexpr kv::ticket_expectation expected{
+    .layout = {1, 2}, .page_bytes = 100, .layers = 3, .tokens_per_block = 16, .blocks = 7};
 kv::ticket sample() {
-    kv::ticket t{.instance = {1}, .epoch = {2}, .transfer = {3}, .slot = 4, .layout = {1, 2}, .pool = {0, 5, 300 * 50},
-                 .strides = {100, 300}, .tokens = 100, .cached_tokens = 32, .deadline = 1_s};
+    kv::ticket t{.instance = {1},
+                 .epoch = {2},
+                 .transfer = {3},
+                 .slot = 4,
+                 .layout = {1, 2},
+                 .pool = {0, 5, 300 * 50},
+                 .strides = {100, 300},
+                 .tokens = 100,
+                 .cached_tokens = 32,
+                 .deadline = 1_s};
     REQUIRE(t.runs.push_back({40, 3, 7}));
     REQUIRE(t.runs.push_back({1, 2, 9}));
     return t;

@@ -16,8 +16,14 @@ namespace {
 
 constexpr kv::geometry shape{.layers = 3, .kv_heads = 2, .head_dim = 4, .blocks = 40};
 constexpr key128 fleet{1, 2};
-constexpr kv::mover_options usual{.transfers_max = 4, .writes_max = 24, .peers_max = 4, .lease = 1_s,
-                                  .renew_every = 100_ms, .resend_after = 50_ms, .verify = true, .pull = false};
+constexpr kv::mover_options usual{.transfers_max = 4,
+                                  .writes_max = 24,
+                                  .peers_max = 4,
+                                  .lease = 1_s,
+                                  .renew_every = 100_ms,
+                                  .resend_after = 50_ms,
+                                  .verify = true,
+                                  .pull = false};
 
 template <class Layout>
 struct engine {
@@ -25,8 +31,13 @@ struct engine {
     std::vector<std::byte> bytes = std::vector<std::byte>(layout.bytes());
     fabric::loopback net;
     fabric::region region = net.register_memory({bytes.data(), bytes.size()}).value();
-    kv::cache pages{{.pages = shape.blocks, .tokens_per_block = 4, .sequences_max = 8, .blocks_per_sequence_max = 32,
-                     .leases_max = 8, .salt = {3, 4}, .prefix_caching = true}};
+    kv::cache pages{{.pages = shape.blocks,
+                     .tokens_per_block = 4,
+                     .sequences_max = 8,
+                     .blocks_per_sequence_max = 32,
+                     .leases_max = 8,
+                     .salt = {3, 4},
+                     .prefix_caching = true}};
     kv::mover<fabric::loopback, Layout> mover;
     fabric::peer_id other{};
 
@@ -248,8 +259,10 @@ TEST_CASE("either side may cancel at any state, and every page comes back") {
                 const auto t = w.p.mover.send({1}, w.p.other, ticket, w.now);
                 (void)w.p.mover.all_ready(*t, {0, 10});
                 for (int i = 0; i < when; ++i) {
-                    if (i % 2) w.d.mover.poll(w.now);
-                    else w.p.mover.poll(w.now);
+                    if (i % 2)
+                        w.d.mover.poll(w.now);
+                    else
+                        w.p.mover.poll(w.now);
                 }
                 const bool live = decode_side ? bool(w.d.mover.cancel(*t)) : bool(w.p.mover.cancel(*t));
                 REQUIRE(w.p.pages.close({1}));

@@ -13,10 +13,21 @@ using namespace ashlar::literals;
 TEST_CASE("with a single operation in flight at a time everything still arrives") {
     using layout = kv::layer_first<f32, kv::tokens<2>>;
     constexpr layout pages{{.layers = 5, .kv_heads = 1, .head_dim = 2, .blocks = 8}};
-    constexpr kv::mover_options tight{.transfers_max = 1, .writes_max = 1, .peers_max = 1, .lease = 1_s,
-                                      .renew_every = 100_ms, .resend_after = 50_ms, .verify = true, .pull = false};
-    constexpr kv::cache_options small{.pages = 8, .tokens_per_block = 2, .sequences_max = 2, .blocks_per_sequence_max = 8,
-                                      .leases_max = 1, .salt = {}, .prefix_caching = false};
+    constexpr kv::mover_options tight{.transfers_max = 1,
+                                      .writes_max = 1,
+                                      .peers_max = 1,
+                                      .lease = 1_s,
+                                      .renew_every = 100_ms,
+                                      .resend_after = 50_ms,
+                                      .verify = true,
+                                      .pull = false};
+    constexpr kv::cache_options small{.pages = 8,
+                                      .tokens_per_block = 2,
+                                      .sequences_max = 2,
+                                      .blocks_per_sequence_max = 8,
+                                      .leases_max = 1,
+                                      .salt = {},
+                                      .prefix_caching = false};
     fabric::loopback_hub hub;
     fabric::loopback a(hub, {.operations = 1, .inbound = 1}), b(hub, {.operations = 1, .inbound = 1});
     const auto to_b = a.connect(b.address()).value();

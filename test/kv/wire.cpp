@@ -12,7 +12,8 @@ TEST_CASE("each message comes back as it went; cut or with an unknown verb it is
     for (std::uint8_t v = 1; v <= 8; ++v) {
         kv::control c{.what = static_cast<kv::verb>(v), .transfer = {9}, .to_handle = 3, .from_handle = 4};
         if (c.what == kv::verb::layer_done) {
-            c.layer = 2, c.first_block = 5, c.blocks = kv::pieces_max, c.offered = true, c.repeat = true, c.source = {1, 2, 3};
+            c.layer = 2, c.first_block = 5, c.blocks = kv::pieces_max, c.offered = true, c.repeat = true,
+            c.source = {1, 2, 3};
             for (std::uint32_t i = 0; i < kv::pieces_max; ++i) REQUIRE(c.pieces.push_back({1, i, i * 100}));
         }
         if (c.what == kv::verb::again) c.layer = 1, c.first_block = 2, c.blocks = 3, c.offered = true;
@@ -29,7 +30,8 @@ TEST_CASE("each message comes back as it went; cut or with an unknown verb it is
         CHECK(back->reason == c.reason);
         REQUIRE(back->pieces.size() == c.pieces.size());
         for (std::size_t i = 0; i < c.pieces.size(); ++i) CHECK(back->pieces[i].source_offset == i * 100);
-        for (std::size_t cut = 0; cut < n; ++cut) CHECK(kv::decode_control(std::span(buffer).first(cut)).error().code == errc::corrupt);
+        for (std::size_t cut = 0; cut < n; ++cut)
+            CHECK(kv::decode_control(std::span(buffer).first(cut)).error().code == errc::corrupt);
     }
     buffer[0] = std::byte{9};
     CHECK_FALSE(kv::decode_control(std::span(buffer).first(17)));

@@ -84,9 +84,7 @@ private:
     }
 
     // Pages below node i.
-    std::uint32_t width(std::uint32_t i) const {
-        return std::uint32_t{64} * (words_ >> (std::bit_width(i) - 1));
-    }
+    std::uint32_t width(std::uint32_t i) const { return std::uint32_t{64} * (words_ >> (std::bit_width(i) - 1)); }
 
     summary join(std::uint32_t i) const {
         const summary &a = tree_[2 * i], &b = tree_[2 * i + 1];

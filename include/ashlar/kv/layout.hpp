@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a key or a value lies in a pool: a layout is a type, its shape is data. A *page* is one layer of one block, keys
-// then values, contiguous in both layouts: (plane, head, token, dim). What differs is the order of pages:
+// Where a key or a value lies in a pool: a layout is a type, its shape is data. A *page* is one layer of one block,
+// keys then values, contiguous in both layouts: (plane, head, token, dim). What differs is the order of pages:
 //
 //     block_first   (block, layer, plane, head, token, dim)   one block of all layers is one piece: few, large moves
 //     layer_first   (layer, block, plane, head, token, dim)   one layer of neighbouring blocks is one piece
 //
-//     constexpr block_first<f16, tokens<16>> cache{.shape = {.layers = 30, .kv_heads = 3, .head_dim = 64, .blocks = 512}};
-//     auto view = cache.view(pool, layer_id{3});   view.runs = table.runs();
+//     constexpr block_first<f16, tokens<16>> cache{.shape = {.layers = 30, .kv_heads = 3, .head_dim = 64, .blocks =
+//     512}}; auto view = cache.view(pool, layer_id{3});   view.runs = table.runs();
 //
 // `hash` covers what two pools must agree on before they exchange pages: the page's contents and the number of layers.
 // The order and the number of blocks are each pool's own matter; `strides` tells them to the other side.

@@ -56,14 +56,16 @@ struct run_walk { // a run_cursor without checks: plan has checked
 };
 } // namespace detail
 
-// Returns the number of blocks that were planned: all, unless `emit` returned false; then the block whose descriptor was
-// refused and those behind it are not counted.
+// Returns the number of blocks that were planned: all, unless `emit` returned false; then the block whose descriptor
+// was refused and those behind it are not counted.
 template <class Emit>
 std::uint32_t plan(const page_map& source, const page_map& target, std::uint64_t page_bytes, layer_range layers,
                    block_range blocks, Emit&& emit) {
     const auto told = [&emit](const strided& d) {
-        if constexpr (std::is_void_v<std::invoke_result_t<Emit&, const strided&>>) return emit(d), true;
-        else return static_cast<bool>(emit(d));
+        if constexpr (std::is_void_v<std::invoke_result_t<Emit&, const strided&>>)
+            return emit(d), true;
+        else
+            return static_cast<bool>(emit(d));
     };
     ASHLAR_ASSERT(blocks.first >= source.first_block && blocks.first >= target.first_block);
     std::uint32_t left = layers.count ? blocks.count : 0;
@@ -76,8 +78,8 @@ std::uint32_t plan(const page_map& source, const page_map& target, std::uint64_t
     const std::uint64_t from_base = layers.first * from.layer, to_base = layers.first * to.layer;
     const std::uint64_t column = page_bytes * layers.count; // a block's pages of these layers
     const bool layers_chain = layers.count == 1 || (from.layer == page_bytes && to.layer == page_bytes);
-    const bool blocks_chain = layers_chain ? from.block == column && to.block == column
-                                           : from.block == page_bytes && to.block == page_bytes;
+    const bool blocks_chain =
+        layers_chain ? from.block == column && to.block == column : from.block == page_bytes && to.block == page_bytes;
     while (left) {
         const std::uint32_t s_left = s.at->count - s.inside, t_left = t.at->count - t.inside;
         std::uint32_t n = s_left < t_left ? s_left : t_left;
@@ -104,10 +106,14 @@ std::uint32_t plan(const page_map& source, const page_map& target, std::uint64_t
             if (!more) break;
         }
         left -= n;
-        if (n == s_left) ++s.at, s.inside = 0;
-        else s.inside += n;
-        if (n == t_left) ++t.at, t.inside = 0;
-        else t.inside += n;
+        if (n == s_left)
+            ++s.at, s.inside = 0;
+        else
+            s.inside += n;
+        if (n == t_left)
+            ++t.at, t.inside = 0;
+        else
+            t.inside += n;
     }
     return blocks.count - left;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pages of a pool and who may touch them. A page counts its users (references), its leases (a peer may read or write
-// it) and its quarantines (a peer might still touch it), and has a generation that grows each time it becomes free, so
-// that an old name of it is recognised. Its state is the strongest of what it counts:
+// The pages of a pool and who may touch them. A page counts its users (references), its leases (a peer may read or
+// write it) and its quarantines (a peer might still touch it), and has a generation that grows each time it becomes
+// free, so that an old name of it is recognised. Its state is the strongest of what it counts:
 //
 //     quarantined > leased > owned (referenced, or kept by the prefix index) > free
 //
@@ -30,9 +30,7 @@ struct page_counts {
 
 class pool {
 public:
-    explicit pool(std::uint32_t pages) : allocator_(pages), pages_(pages) {
-        counts_.free = counts_.total = pages;
-    }
+    explicit pool(std::uint32_t pages) : allocator_(pages), pages_(pages) { counts_.free = counts_.total = pages; }
 
     // Appends `count` free pages, each with one reference; errc::exhausted changes nothing.
     result<void> allocate(std::uint32_t count, block_table& into) {
@@ -100,10 +98,10 @@ private:
     };
 
     static page_state state_of(const page& p) {
-        return p.quarantines              ? page_state::quarantined
-               : p.leases                 ? page_state::leased
+        return p.quarantines               ? page_state::quarantined
+               : p.leases                  ? page_state::leased
                : p.references || p.indexed ? page_state::owned
-                                          : page_state::free;
+                                           : page_state::free;
     }
     static bool is_cached(const page& p) { return p.indexed && !p.references && !p.leases && !p.quarantines; }
 
@@ -128,7 +126,7 @@ private:
         ASHLAR_ASSERT(counts_.free + counts_.owned + counts_.leased + counts_.quarantined == counts_.total);
     }
 
-    result<void> drop(block_id b, std::uint16_t page::*what) {
+    result<void> drop(block_id b, std::uint16_t page::* what) {
         if (pages_[b.value].*what == 0) return {errc::invalid_argument, origin::kv};
         change(b.value, [=](page& p) { --(p.*what); });
         return {};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which full blocks of past prompts are still in the pool. A block's key is a keyed hash of its parent's key and its
-// tokens: a chain, so that a key names a whole prefix and a hit is a walk. Blocks that nobody uses wait in a list, least
-// recently used first; a sequence that ends puts its tail there before its head, so that prefixes outlive suffixes.
+// tokens: a chain, so that a key names a whole prefix and a hit is a walk. Blocks that nobody uses wait in a list,
+// least recently used first; a sequence that ends puts its tail there before its head, so that prefixes outlive
+// suffixes.
 //
 //     prefix_index index({.pages = 4096, .tokens_per_block = 16, .salt = secret});
 //     std::uint32_t hits = index.longest_prefix(prompt, found);   // pages of the first `hits` blocks
@@ -62,7 +63,8 @@ public:
                                  digest128* last = nullptr) const {
         digest128 key = root();
         std::uint32_t hits = 0;
-        for (std::size_t end = tokens_per_block_; end < tokens.size() && hits < found.size(); end += tokens_per_block_) {
+        for (std::size_t end = tokens_per_block_; end < tokens.size() && hits < found.size();
+             end += tokens_per_block_) {
             const digest128 next = extend(key, tokens.subspan(end - tokens_per_block_, tokens_per_block_));
             const std::uint32_t page = find(next);
             if (page == none) break;

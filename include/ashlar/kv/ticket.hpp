@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// ticket: the right to write into one request's pages, once. The decode side issues it, routers carry it as opaque bytes,
-// the prefill side presents it. It names the issuer's incarnation, the transfer, the layout, the pages with their
-// generations, how much of the prompt is there already and how long it holds (a duration: clocks are not shared), under a
-// MAC with the fleet's key. Nothing in it is believed before the MAC is.
+// ticket: the right to write into one request's pages, once. The decode side issues it, routers carry it as opaque
+// bytes, the prefill side presents it. It names the issuer's incarnation, the transfer, the layout, the pages with
+// their generations, how much of the prompt is there already and how long it holds (a duration: clocks are not shared),
+// under a MAC with the fleet's key. Nothing in it is believed before the MAC is.
 //
 //     auto bytes = encode(t, key, buffer);            auto back = decode_ticket(*bytes, key);
 //     if (auto ok = verify(*back, expected); !ok) ... // each reason is its own error
 //
 // Wire (little-endian): magic u32, instance u32, epoch u64, transfer u64, slot u32, layout 16 bytes, region 24 bytes,
-// layer stride u64, block stride u64, tokens u32, cached tokens u32, deadline ns u64, then LEB128: number of runs, and a
-// run as zigzag(first - end of the run before), count, zigzag(generation - the generation before); SipHash-2-4-128.
+// layer stride u64, block stride u64, tokens u32, cached tokens u32, deadline ns u64, then LEB128: number of runs, and
+// a run as zigzag(first - end of the run before), count, zigzag(generation - the generation before); SipHash-2-4-128.
 #pragma once
 
 #include <cstddef>
@@ -37,13 +37,13 @@ struct ticket {
     instance_id instance{};
     epoch_id epoch{};
     transfer_id transfer{};
-    std::uint32_t slot = 0;            // travels in each write's immediate: 20 bits
+    std::uint32_t slot = 0; // travels in each write's immediate: 20 bits
     digest128 layout{};
     fabric::remote_region pool{};
-    page_strides strides{};            // of the issuer's pool
-    std::uint32_t tokens = 0;          // of the prompt
-    std::uint32_t cached_tokens = 0;   // a whole number of blocks that the issuer has already
-    duration deadline{};               // from the moment of issue
+    page_strides strides{};                            // of the issuer's pool
+    std::uint32_t tokens = 0;                          // of the prompt
+    std::uint32_t cached_tokens = 0;                   // a whole number of blocks that the issuer has already
+    duration deadline{};                               // from the moment of issue
     fixed_vector<granted_run, ticket_runs_max> runs{}; // of the blocks behind the cached ones
 };
 
@@ -159,7 +159,8 @@ struct ticket_expectation {
     duration held{};          // since the ticket arrived
 };
 
-// invalid_argument: another layout, or a length that is not this prompt's. expired. out_of_range: pages outside the pool.
+// invalid_argument: another layout, or a length that is not this prompt's. expired. out_of_range: pages outside the
+// pool.
 inline result<void> verify(const ticket& t, const ticket_expectation& e) {
     if (!(t.layout == e.layout)) return {errc::invalid_argument, origin::kv};
     if (t.deadline <= e.held) return {errc::expired, origin::kv};
@@ -171,7 +172,8 @@ inline result<void> verify(const ticket& t, const ticket_expectation& e) {
     for (const granted_run& run : t.runs) {
         blocks += run.count;
         // The last byte of the last layer of the run's last page, without overflow.
-        unsigned __int128 end = static_cast<unsigned __int128>(t.strides.block) * (std::uint64_t{run.first} + run.count - 1);
+        unsigned __int128 end =
+            static_cast<unsigned __int128>(t.strides.block) * (std::uint64_t{run.first} + run.count - 1);
         end += static_cast<unsigned __int128>(t.strides.layer) * (e.layers - 1) + e.page_bytes;
         if (end > t.pool.size) return {errc::out_of_range, origin::kv};
     }

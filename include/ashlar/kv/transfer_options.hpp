@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a mover is told when it is made, and what it tells: who we are, limits and times, how a transfer ended, counters.
-// Plain values, for metrics and logs as they are.
+// What a mover is told when it is made, and what it tells: who we are, limits and times, how a transfer ended,
+// counters. Plain values, for metrics and logs as they are.
 //
 //     kv::mover_options options{.transfers_max = 64, .writes_max = 256, ..., .verify = true, .pull = false};
 #pragma once
@@ -18,19 +18,19 @@ namespace ashlar::inline v0::kv {
 
 struct identity {
     instance_id instance;
-    epoch_id epoch;    // random, new with every start of the process, never 0
-    key128 fleet_key;  // shared by the engines of a fleet
+    epoch_id epoch;   // random, new with every start of the process, never 0
+    key128 fleet_key; // shared by the engines of a fleet
 };
 
 struct mover_options {
-    std::uint32_t transfers_max;  // of each direction; at most 1024
-    std::uint32_t writes_max;     // fabric operations in flight
+    std::uint32_t transfers_max; // of each direction; at most 1024
+    std::uint32_t writes_max;    // fabric operations in flight
     std::uint32_t peers_max;
-    duration lease;               // a transfer whose peer is silent for so long is over
-    duration renew_every;         // several times in a lease
-    duration resend_after;        // an unacknowledged control message
-    bool verify;                  // CRC32C over every page received; true unless the fabric is trusted more than memory
-    bool pull;                    // as sender: let the receiver read, instead of writing (needs fabric::readable)
+    duration lease;        // a transfer whose peer is silent for so long is over
+    duration renew_every;  // several times in a lease
+    duration resend_after; // an unacknowledged control message
+    bool verify;           // CRC32C over every page received; true unless the fabric is trusted more than memory
+    bool pull;             // as sender: let the receiver read, instead of writing (needs fabric::readable)
 };
 
 struct transfer_event {
@@ -38,8 +38,8 @@ struct transfer_event {
     transfer_id transfer{};
     request_id request{};
     bool ok = false;
-    error fault{};            // why not
-    std::uint64_t bytes = 0;  // moved by this side
+    error fault{};           // why not
+    std::uint64_t bytes = 0; // moved by this side
 };
 
 struct granted {

@@ -25,30 +25,30 @@ namespace ashlar::inline v0::kv {
 
 enum class verb : std::uint8_t { start = 1, go, layer_done, renew, fenced, again, stop, done };
 
-inline constexpr std::uint32_t pieces_max = 56;       // of one layer_done: all of them offered fill a message
+inline constexpr std::uint32_t pieces_max = 56; // of one layer_done: all of them offered fill a message
 inline constexpr std::size_t message_bytes_max = 960;
 
 // Pages that lie together on both sides: one write, or one read.
 struct piece {
     std::uint32_t blocks = 0;
-    std::uint32_t checksum = 0;       // CRC32C
-    std::uint64_t source_offset = 0;  // only when offered
+    std::uint32_t checksum = 0;      // CRC32C
+    std::uint64_t source_offset = 0; // only when offered
 };
 
 struct control {
     verb what{};
     transfer_id transfer{};
     std::uint32_t to_handle = 0, from_handle = 0;
-    epoch_id epoch{};         // start: the incarnation that issued the ticket
-    digest128 tag{};          // start
+    epoch_id epoch{};                                     // start: the incarnation that issued the ticket
+    digest128 tag{};                                      // start
     std::uint32_t layer = 0, first_block = 0, blocks = 0; // layer_done, again
-    bool offered = false;     // layer_done: nothing was written, read it; again: offer it
-    bool failed = false;      // layer_done: a write failed
-    bool repeat = false;      // layer_done: answers `again`
-    std::uint32_t writes = 0; // layer_done: done for these blocks
-    std::uint64_t total = 0;  // fenced: writes done for the whole transfer
-    errc reason{};            // fenced, stop
-    fabric::remote_region source{}; // layer_done when offered
+    bool offered = false;                                 // layer_done: nothing was written, read it; again: offer it
+    bool failed = false;                                  // layer_done: a write failed
+    bool repeat = false;                                  // layer_done: answers `again`
+    std::uint32_t writes = 0;                             // layer_done: done for these blocks
+    std::uint64_t total = 0;                              // fenced: writes done for the whole transfer
+    errc reason{};                                        // fenced, stop
+    fabric::remote_region source{};                       // layer_done when offered
     fixed_vector<piece, pieces_max> pieces{};
 };
 
@@ -59,7 +59,9 @@ inline std::size_t encode(const control& c, std::span<std::byte> buffer) {
     out.put(c.transfer.value);
     out.put(c.to_handle), out.put(c.from_handle);
     switch (c.what) {
-    case verb::start: out.put(c.epoch.value), out.put(c.tag.lo), out.put(c.tag.hi); break;
+    case verb::start:
+        out.put(c.epoch.value), out.put(c.tag.lo), out.put(c.tag.hi);
+        break;
     case verb::layer_done:
         out.put(c.layer), out.put(c.first_block), out.put(c.blocks), out.put(c.writes);
         out.put(static_cast<std::uint8_t>(c.offered | c.failed << 1 | c.repeat << 2));
@@ -70,12 +72,19 @@ inline std::size_t encode(const control& c, std::span<std::byte> buffer) {
             if (c.offered) out.put(p.source_offset);
         }
         break;
-    case verb::fenced: out.put(static_cast<std::uint16_t>(c.reason)), out.put(c.total); break;
-    case verb::stop: out.put(static_cast<std::uint16_t>(c.reason)); break;
+    case verb::fenced:
+        out.put(static_cast<std::uint16_t>(c.reason)), out.put(c.total);
+        break;
+    case verb::stop:
+        out.put(static_cast<std::uint16_t>(c.reason));
+        break;
     case verb::again:
         out.put(c.layer), out.put(c.first_block), out.put(c.blocks), out.put(static_cast<std::uint8_t>(c.offered));
         break;
-    case verb::go: case verb::renew: case verb::done: break;
+    case verb::go:
+    case verb::renew:
+    case verb::done:
+        break;
     }
     return out.ok() ? out.size() : 0;
 }
@@ -114,8 +123,12 @@ inline result<control> decode_control(std::span<const std::byte> bytes) {
         good = good && blocks == c.blocks;
         break;
     }
-    case verb::fenced: reason = in.get<std::uint16_t>(), c.total = in.get<std::uint64_t>(); break;
-    case verb::stop: reason = in.get<std::uint16_t>(); break;
+    case verb::fenced:
+        reason = in.get<std::uint16_t>(), c.total = in.get<std::uint64_t>();
+        break;
+    case verb::stop:
+        reason = in.get<std::uint16_t>();
+        break;
     case verb::again: {
         c.layer = in.get<std::uint32_t>(), c.first_block = in.get<std::uint32_t>(), c.blocks = in.get<std::uint32_t>();
         const auto offered = in.get<std::uint8_t>();
@@ -123,7 +136,10 @@ inline result<control> decode_control(std::span<const std::byte> bytes) {
         good = good && offered <= 1;
         break;
     }
-    case verb::go: case verb::renew: case verb::done: break;
+    case verb::go:
+    case verb::renew:
+    case verb::done:
+        break;
     }
     if (!good || !in.done() || reason > last_reason) return {errc::corrupt, origin::kv};
     c.reason = static_cast<errc>(reason);
