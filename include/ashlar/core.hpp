@@ -5,6 +5,7 @@
 #pragma once
 
 #include <ashlar/core/assert.hpp>
+#include <ashlar/core/atomic.hpp>
 #include <ashlar/core/bytes.hpp>
 #include <ashlar/core/config.hpp>
 #include <ashlar/core/containers.hpp>
@@ -16,6 +17,7 @@
 #include <ashlar/core/random.hpp>
 #include <ashlar/core/result.hpp>
 #include <ashlar/core/siphash.hpp>
+#include <ashlar/core/trace.hpp>
 #include <ashlar/core/units.hpp>
 #include <ashlar/core/version.hpp>
 #include <ashlar/core/workers.hpp>

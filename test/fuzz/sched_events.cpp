@@ -12,8 +12,14 @@ using namespace ashlar::literals;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto bytes = std::as_bytes(std::span(data, size));
-    sched::pd<> policy({.request_limit = 6, .queue_limit = 3, .instance_limit = 3, .attempts_max = 2,
-                        .heartbeat_timeout = 500_ms, .deadline_max = 5_s, .retry_after = 1_s, .hold_unavailable = false});
+    sched::pd<> policy({.request_limit = 6,
+                        .queue_limit = 3,
+                        .instance_limit = 3,
+                        .attempts_max = 2,
+                        .heartbeat_timeout = 500_ms,
+                        .deadline_max = 5_s,
+                        .retry_after = 1_s,
+                        .hold_unavailable = false});
     sched::actions said(policy.actions_max());
     instant now{};
     byte_reader in(bytes);
