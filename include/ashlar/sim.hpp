@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// sim: the deterministic world. Virtual time, a network that is late, lossy and out of order by seed and models the same
+// sim: a deterministic world. Virtual time, a network that is late, lossy and out of order by seed and models the same
 // fabric concept as the real ones, and the check that a second run of a seed is the first again. Policies and protocols
 // run here unchanged; only the loop around them is another. docs/sim.md says what is simulated and what is not.
 //

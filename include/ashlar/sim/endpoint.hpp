@@ -103,6 +103,7 @@ public:
             else
                 out[n++] = arrived(p);
         }
+        while (n < out.size() && p.peers.report(out[n])) ++n; // last: nothing of that peer comes after it
         return n;
     }
 
