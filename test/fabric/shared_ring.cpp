@@ -48,7 +48,7 @@ TEST_CASE("records of every size pass in order across the wrap, and a full ring 
 TEST_CASE("a sender that lies about positions or sizes is corrupt, never an overrun") {
     for (std::uint32_t tail : {8u, 15u, 8193u, 0x80000000u, 0xffffffffu}) {
         fixture f;
-        f.at.tail.store(tail);
+        f.at.tail.store_seq_cst(tail);
         CHECK(f.in.pop(f.r, f.got).error().code == errc::corrupt);
     }
     for (std::uint32_t size : {1u, 4097u, 0xfffffff0u, 0xffffffffu}) {
@@ -58,7 +58,7 @@ TEST_CASE("a sender that lies about positions or sizes is corrupt, never an over
         CHECK(f.in.pop(f.r, f.got).error().code == errc::corrupt);
     }
     fixture f;
-    f.at.head.store(1u << 20); // and a receiver that lies
+    f.at.head.store_seq_cst(1u << 20); // and a receiver that lies
     CHECK(f.out.room_for(0).error().code == errc::corrupt);
 }
 
@@ -69,7 +69,7 @@ TEST_CASE("whatever stands in the ring, nothing is touched outside of it") {
             const auto noise = static_cast<std::uint32_t>(mix(seed << 20 | i) >> (seed % 24 + 8));
             std::memcpy(f.bytes.data() + i, &noise, 4);
         }
-        f.at.tail.store(static_cast<std::uint32_t>(mix(seed) % 8193 / 16 * 16));
+        f.at.tail.store_seq_cst(static_cast<std::uint32_t>(mix(seed) % 8193 / 16 * 16));
         for (int i = 0; i < 600; ++i) {
             const auto r = f.in.pop(f.r, f.got);
             if (!r || !*r) break;

@@ -53,12 +53,12 @@ TEST_CASE("a peer whose region table lies is not believed") {
     REQUIRE(link);
     REQUIRE(link->resolve(r.remote, 0, 4096));
     window_region& entry = window_layout::region(reinterpret_cast<std::byte*>(&link->control()), r.remote.key & 0xffff);
-    entry.offset.store(1);
+    entry.offset.store_seq_cst(1);
     CHECK(link->resolve(r.remote, 0, 4096).error().code == errc::corrupt);
-    entry.offset.store(0);
-    entry.file_size.store(std::uint64_t{1} << 40);
+    entry.offset.store_seq_cst(0);
+    entry.file_size.store_seq_cst(std::uint64_t{1} << 40);
     CHECK(!link->resolve(r.remote, 0, 4096));
-    entry.file_size.store(4096);
-    entry.file.store(std::uint64_t{99} << 32);
+    entry.file_size.store_seq_cst(4096);
+    entry.file.store_seq_cst(std::uint64_t{99} << 32);
     CHECK(link->resolve(r.remote, 0, 4096).error().code == errc::corrupt);
 }

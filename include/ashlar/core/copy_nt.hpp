@@ -6,7 +6,6 @@
 //     op.checksum = copy_nt_crc32c(to, from, 12288);   // any size, any alignment; no overlap
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -84,7 +83,7 @@ inline std::uint32_t with_width(store_width width, std::byte* to, const std::byt
     if (n < plain_below) return plain(n), sum;
     plain((line - reinterpret_cast<std::uintptr_t>(to) % line) % line);
     while (n >= line) {
-        const std::size_t now = std::min(chunk, n / line * line);
+        const std::size_t now = n < chunk ? n / line * line : chunk;
         const bool more = n - now >= chunk;
         sum = crc32c({from, now}, sum);
         lines(width, to, from, now, more ? from + now : nullptr);

@@ -7,13 +7,12 @@
 //     ring_receiver in(shared, bytes, capacity);    ring_record r;  in.pop(r, payload_buffer);
 #pragma once
 
-#include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 
+#include <ashlar/core/atomic.hpp>
 #include <ashlar/core/result.hpp>
 
 namespace ashlar::inline v0::fabric {
@@ -28,10 +27,9 @@ static_assert(sizeof(ring_record) == 16);
 
 // Counts of bytes, modulo 2^32. Zero-initialised memory is an empty ring.
 struct ring_positions {
-    alignas(64) std::atomic<std::uint32_t> tail; // the sender's
-    alignas(64) std::atomic<std::uint32_t> head; // the receiver's
+    alignas(64) atomic_u32 tail; // the sender's
+    alignas(64) atomic_u32 head; // the receiver's
 };
-static_assert(std::atomic<std::uint32_t>::is_always_lock_free, "a lock in shared memory would outlive its holder");
 
 constexpr std::uint32_t ring_room(std::size_t payload) {
     return static_cast<std::uint32_t>(sizeof(ring_record) + (payload + 15) / 16 * 16);
@@ -42,11 +40,11 @@ class ring_sender {
 public:
     ring_sender() = default;
     ring_sender(ring_positions& at, std::byte* bytes, std::uint32_t capacity)
-        : at_(&at), bytes_(bytes), capacity_(capacity), tail_(at.tail.load(std::memory_order_relaxed)) {}
+        : at_(&at), bytes_(bytes), capacity_(capacity), tail_(at.tail.load_relaxed()) {}
 
     // again: no room for a payload of this size now. corrupt: the receiver's position is impossible.
     result<void> room_for(std::size_t payload) const {
-        const std::uint32_t used = tail_ - at_->head.load(std::memory_order_acquire);
+        const std::uint32_t used = tail_ - at_->head.load_acquire();
         if (used > capacity_) return {errc::corrupt, origin::fabric};
         if (ring_room(payload) > capacity_ - used) return {errc::again, origin::fabric};
         return {};
@@ -57,13 +55,13 @@ public:
         copy_in(tail_, reinterpret_cast<const std::byte*>(&r), sizeof r);
         copy_in(tail_ + static_cast<std::uint32_t>(sizeof r), payload.data(), payload.size());
         tail_ += ring_room(payload.size());
-        at_->tail.store(tail_, std::memory_order_seq_cst);
+        at_->tail.store_seq_cst(tail_);
     }
 
 private:
     void copy_in(std::uint32_t position, const std::byte* from, std::size_t n) {
         const std::size_t start = position & (capacity_ - 1);
-        const std::size_t first = std::min<std::size_t>(n, capacity_ - start);
+        const std::size_t first = n < capacity_ - start ? n : capacity_ - start;
         if (first) std::memcpy(bytes_ + start, from, first);
         if (n > first) std::memcpy(bytes_, from + first, n - first);
     }
@@ -79,31 +77,31 @@ public:
     ring_receiver(ring_positions& at, const std::byte* bytes, std::uint32_t capacity)
         : at_(&at), bytes_(bytes), capacity_(capacity) {}
 
-    bool empty() const { return at_->tail.load(std::memory_order_seq_cst) == head_; }
+    bool empty() const { return at_->tail.load_seq_cst() == head_; }
 
     // Takes one record and copies its payload to the front of `to`. False: there is none.
     result<bool> pop(ring_record& r, std::span<std::byte> to) {
-        const std::uint32_t used = at_->tail.load(std::memory_order_acquire) - head_;
+        const std::uint32_t used = at_->tail.load_acquire() - head_;
         if (used == 0) return false;
         if (used > capacity_ || used < sizeof r) return {errc::corrupt, origin::fabric};
         copy_out(head_, reinterpret_cast<std::byte*>(&r), sizeof r);
         if (r.size > to.size() || ring_room(r.size) > used) return {errc::corrupt, origin::fabric};
         copy_out(head_ + static_cast<std::uint32_t>(sizeof r), to.data(), r.size);
         head_ += ring_room(r.size);
-        at_->head.store(head_, std::memory_order_release);
+        at_->head.store_release(head_);
         return true;
     }
     // For the next sender. Only while there is none.
     void reset() {
         head_ = 0;
-        at_->head.store(0, std::memory_order_relaxed);
-        at_->tail.store(0, std::memory_order_relaxed);
+        at_->head.store_relaxed(0);
+        at_->tail.store_relaxed(0);
     }
 
 private:
     void copy_out(std::uint32_t position, std::byte* to, std::size_t n) const {
         const std::size_t start = position & (capacity_ - 1);
-        const std::size_t first = std::min<std::size_t>(n, capacity_ - start);
+        const std::size_t first = n < capacity_ - start ? n : capacity_ - start;
         if (first) std::memcpy(to, bytes_ + start, first);
         if (n > first) std::memcpy(to + first, bytes_, n - first);
     }

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -57,7 +56,7 @@ public:
     window& operator=(window&&) = delete;
     ~window() {
         if (!block_) return;
-        control().closed.store(1, std::memory_order_seq_cst);
+        control().closed.store_seq_cst(1);
         for (std::size_t i = 0; i < peers_.capacity(); ++i) {
             if (peers_[i].up) peers_[i].link.wake();
         }
@@ -160,24 +159,25 @@ public:
     // Sleeps on the doorbell. Wakes four times a second to see whether its peers still live.
     bool wait(duration max) {
         const std::int64_t end = now_ns() + max.ns;
-        control().sleeping.store(1, std::memory_order_seq_cst);
+        control().sleeping.store_seq_cst(1);
         bool ready;
         for (;;) {
-            const std::uint32_t seen = control().doorbell.load(std::memory_order_seq_cst);
+            const std::uint32_t seen = control().doorbell.load_seq_cst();
             notice_the_dead();
             ready = something_to_poll();
             const std::int64_t left = end - now_ns();
             if (ready || left <= 0) break;
             // A full ring is emptied without a bell: whoever was refused comes back soon.
-            const std::int64_t nap = std::min(left, std::exchange(refused_, false) ? nap_refused_ns : nap_ns);
+            const std::int64_t nap_max = std::exchange(refused_, false) ? nap_refused_ns : nap_ns;
+            const std::int64_t nap = left < nap_max ? left : nap_max;
             const timespec span{static_cast<time_t>(nap / 1'000'000'000), static_cast<long>(nap % 1'000'000'000)};
-            ::syscall(SYS_futex, &control().doorbell, FUTEX_WAIT, seen, &span, nullptr, 0);
+            ::syscall(SYS_futex, control().doorbell.address(), FUTEX_WAIT, seen, &span, nullptr, 0);
             if (nap == nap_refused_ns) {
                 ready = true;
                 break;
             }
         }
-        control().sleeping.store(0, std::memory_order_relaxed);
+        control().sleeping.store_relaxed(0);
         return ready;
     }
 
@@ -232,19 +232,18 @@ private:
             const allocation& a = allocations_[slot];
             keys_[i] = {++serial_ << 16 | i, a.serial};
             window_region& entry = window_layout::region(block_.data(), i);
-            entry.offset.store(offset, std::memory_order_relaxed);
-            entry.size.store(m.size, std::memory_order_relaxed);
-            entry.file_size.store(a.memory.size(), std::memory_order_relaxed);
-            entry.file.store(std::uint64_t{slot} << 32 | static_cast<std::uint32_t>(a.memory.descriptor()),
-                             std::memory_order_relaxed);
-            entry.serial.store(a.serial, std::memory_order_relaxed);
-            entry.key.store(keys_[i].key, std::memory_order_release);
+            entry.offset.store_release(offset);
+            entry.size.store_release(m.size);
+            entry.file_size.store_release(a.memory.size());
+            entry.file.store_release(std::uint64_t{slot} << 32 | static_cast<std::uint32_t>(a.memory.descriptor()));
+            entry.serial.store_release(a.serial);
+            entry.key.store_release(keys_[i].key);
             return region{m.data, m.size, {0, keys_[i].key, m.size}, i};
         }
         return fail(errc::exhausted);
     }
     void drop(std::size_t i) {
-        window_layout::region(block_.data(), i).key.store(0, std::memory_order_seq_cst);
+        window_layout::region(block_.data(), i).key.store_seq_cst(0);
         keys_[i] = {};
     }
 
@@ -306,9 +305,9 @@ private:
     }
     bool poll_lane(std::size_t i, completion& out) {
         window_lane& lane = shape_.lane(block_.data(), i);
-        const std::uint64_t epoch = lane.epoch.load(std::memory_order_acquire);
+        const std::uint64_t epoch = lane.epoch.load_acquire();
         if (epoch == 0 || lanes_[i].broken) return false;
-        const bool leaving = lane.leaving.load(std::memory_order_acquire) != 0; // before the ring: then empty is final
+        const bool leaving = lane.leaving.load_acquire() != 0; // before the ring: then empty is final
         const std::span<std::byte> to(messages_.data() + message_count_ * max_message, max_message);
         ring_record r;
         const auto got = lanes_[i].in.pop(r, to);
@@ -332,9 +331,9 @@ private:
         window_lane& lane = shape_.lane(block_.data(), i);
         lanes_[i].in.reset();
         lanes_[i].broken = false;
-        lane.leaving.store(0, std::memory_order_relaxed);
-        lane.epoch.store(0, std::memory_order_relaxed);
-        lane.owner.store(0, std::memory_order_release);
+        lane.leaving.store_relaxed(0);
+        lane.epoch.store_relaxed(0);
+        lane.owner.store_release(0);
     }
 
     void notice_the_dead() {
@@ -350,17 +349,17 @@ private:
         if (!look) return;
         for (std::size_t i = 0; i < lanes_.size(); ++i) { // a dead sender's lane is free once it is read empty
             window_lane& lane = shape_.lane(block_.data(), i);
-            const std::uint64_t owner = lane.owner.load(std::memory_order_acquire);
+            const std::uint64_t owner = lane.owner.load_acquire();
             if (owner == 0 || process::unpack(owner).alive()) continue;
-            if (lane.epoch.load(std::memory_order_acquire) == 0 || lanes_[i].broken || lanes_[i].in.empty()) free_lane(i);
+            if (lane.epoch.load_acquire() == 0 || lanes_[i].broken || lanes_[i].in.empty()) free_lane(i);
         }
     }
     bool something_to_poll() {
         if (!finished_.empty() || peers_.has_report()) return true;
         for (std::size_t i = 0; i < lanes_.size(); ++i) {
             window_lane& lane = shape_.lane(block_.data(), i);
-            if (lanes_[i].broken || lane.epoch.load(std::memory_order_acquire) == 0) continue;
-            if (!lanes_[i].in.empty() || lane.leaving.load(std::memory_order_acquire)) return true;
+            if (lanes_[i].broken || lane.epoch.load_acquire() == 0) continue;
+            if (!lanes_[i].in.empty() || lane.leaving.load_acquire()) return true;
         }
         return false;
     }

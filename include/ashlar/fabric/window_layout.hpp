@@ -5,10 +5,10 @@
 //     window_layout shape{lanes, ring_bytes, regions};   auto block = shared_memory::create(shape.bytes());
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include <ashlar/core/atomic.hpp>
 #include <ashlar/fabric/process.hpp>
 #include <ashlar/fabric/shared_ring.hpp>
 
@@ -22,24 +22,24 @@ struct window_control {
     std::uint32_t ring_bytes;
     std::uint32_t regions;
     std::uint32_t reserved;
-    alignas(64) std::atomic<std::uint32_t> doorbell; // the futex that the owner sleeps on
-    std::atomic<std::uint32_t> sleeping;
-    std::atomic<std::uint32_t> closed;
+    alignas(64) atomic_u32 doorbell; // the futex that the owner sleeps on
+    atomic_u32 sleeping;
+    atomic_u32 closed;
 };
 
 struct window_region {
-    std::atomic<std::uint64_t> key; // 0: nothing; the low 16 bits are the index. Written last, checked before and after
-    std::atomic<std::uint64_t> offset; // bytes in the allocation
-    std::atomic<std::uint64_t> size;   // bytes
-    std::atomic<std::uint64_t> file_size;
-    std::atomic<std::uint64_t> file; // allocation slot << 32 | descriptor
-    std::atomic<std::uint64_t> serial; // of the allocation; never reused
+    atomic_u64 key; // 0: nothing; the low 16 bits are the index. Written last, checked before and after
+    atomic_u64 offset; // bytes in the allocation
+    atomic_u64 size;   // bytes
+    atomic_u64 file_size;
+    atomic_u64 file; // allocation slot << 32 | descriptor
+    atomic_u64 serial; // of the allocation; never reused
 };
 
 struct window_lane {
-    alignas(64) std::atomic<std::uint64_t> owner; // process::packed() of the sender; 0: free
-    std::atomic<std::uint64_t> epoch;             // the sender's; 0: not ready
-    std::atomic<std::uint32_t> leaving;           // the sender is done with it
+    alignas(64) atomic_u64 owner; // process::packed() of the sender; 0: free
+    atomic_u64 epoch;             // the sender's; 0: not ready
+    atomic_u32 leaving;           // the sender is done with it
     ring_positions at;
 };
 
@@ -67,7 +67,6 @@ struct window_layout {
         return base + lanes_at() + i * lane_bytes() + sizeof(window_lane);
     }
 };
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(sizeof(window_control) % 64 == 0 && sizeof(window_lane) % 64 == 0);
 
 } // namespace ashlar::inline v0::fabric

@@ -58,9 +58,9 @@ struct window_address {
 
 // Wakes the owner of a control block if it sleeps. After a sequentially consistent store of what it shall find.
 inline void ring_doorbell(window_control& control) {
-    if (control.sleeping.load(std::memory_order_seq_cst) == 0) return;
-    control.doorbell.fetch_add(1, std::memory_order_seq_cst);
-    ::syscall(SYS_futex, &control.doorbell, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+    if (control.sleeping.load_seq_cst() == 0) return;
+    control.doorbell.fetch_add_seq_cst(1);
+    ::syscall(SYS_futex, control.doorbell.address(), FUTEX_WAKE, 1, nullptr, nullptr, 0);
 }
 
 class window_link {
@@ -84,23 +84,23 @@ public:
         link.control_ = std::move(*block);
         link.address_ = a;
         const window_control& c = link.control();
-        if (c.magic != window_control::magic_number || c.epoch != a.epoch || c.closed.load(std::memory_order_acquire)) {
+        if (c.magic != window_control::magic_number || c.epoch != a.epoch || c.closed.load_acquire()) {
             return {errc::peer_down, origin::fabric}; // the number belongs to something else by now
         }
         for (std::uint32_t i = 0; i < a.shape.lanes; ++i) {
             window_lane& lane = a.shape.lane(link.base(), i);
             std::uint64_t nobody = 0;
-            if (!lane.owner.compare_exchange_strong(nobody, self.packed(), std::memory_order_acq_rel)) continue;
+            if (!lane.owner.compare_exchange_acq_rel(nobody, self.packed())) continue;
             link.lane_ = i;
             link.out = ring_sender(lane.at, a.shape.ring(link.base(), i), a.shape.ring_bytes);
-            lane.epoch.store(my_epoch, std::memory_order_release);
+            lane.epoch.store_release(my_epoch);
             return link;
         }
         return {errc::exhausted, origin::fabric}; // the peer was made for fewer senders
     }
 
     std::uint64_t epoch() const { return address_.epoch; }
-    bool said_goodbye() { return control().closed.load(std::memory_order_acquire) != 0; }
+    bool said_goodbye() { return control().closed.load_acquire() != 0; }
     bool process_alive() const { return address_.owner.alive(); }
     window_control& control() { return window_layout::control(base()); }
     void wake() { ring_doorbell(control()); }
@@ -110,20 +110,21 @@ public:
         const std::size_t i = in.key & 0xffff;
         if (in.key == 0 || i >= address_.shape.regions) return fail(errc::not_found);
         const window_region& entry = window_layout::region(base(), i);
-        if (entry.key.load(std::memory_order_acquire) != in.key) return fail(errc::not_found);
-        const std::uint64_t at = entry.offset.load(std::memory_order_relaxed);
-        const std::uint64_t whole = entry.size.load(std::memory_order_relaxed);
-        const std::uint64_t file_size = entry.file_size.load(std::memory_order_relaxed);
-        const std::uint64_t file = entry.file.load(std::memory_order_relaxed);
-        const std::uint64_t serial = entry.serial.load(std::memory_order_acquire);
-        if (entry.key.load(std::memory_order_acquire) != in.key) return fail(errc::not_found);
+        if (entry.key.load_acquire() != in.key) return fail(errc::not_found);
+        // Acquire, against the release of publish(): whoever reads a later entry's number also finds another key below.
+        const std::uint64_t at = entry.offset.load_acquire();
+        const std::uint64_t whole = entry.size.load_acquire();
+        const std::uint64_t file_size = entry.file_size.load_acquire();
+        const std::uint64_t file = entry.file.load_acquire();
+        const std::uint64_t serial = entry.serial.load_acquire();
+        if (entry.key.load_acquire() != in.key) return fail(errc::not_found);
         if (!fits(offset, size, whole)) return fail(errc::out_of_range);
         if (!fits(at, whole, file_size) || file >> 32 >= window_allocations) return fail(errc::corrupt);
         mapped& m = files_[file >> 32];
         if (!m.memory || m.serial != serial || m.memory.size() != file_size) {
             auto opened = shared_memory::open(address_.owner.pid, static_cast<std::int32_t>(file), file_size);
             if (!opened) return opened.error();
-            if (entry.key.load(std::memory_order_acquire) != in.key) return fail(errc::not_found); // gone meanwhile
+            if (entry.key.load_acquire() != in.key) return fail(errc::not_found); // gone meanwhile
             m = {std::move(*opened), serial};
         }
         return m.memory.data() + at + offset;
@@ -138,7 +139,7 @@ private:
     std::byte* base() { return control_.data(); }
     void leave() {
         if (!control_) return;
-        if (lane_ != no_lane) address_.shape.lane(base(), lane_).leaving.store(1, std::memory_order_seq_cst);
+        if (lane_ != no_lane) address_.shape.lane(base(), lane_).leaving.store_seq_cst(1);
         wake();
     }
     static constexpr std::uint32_t no_lane = ~std::uint32_t{0};

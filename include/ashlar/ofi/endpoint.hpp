@@ -7,7 +7,6 @@
 //     if (!net) log(ofi::describe(net.error(), "net").view());
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -31,7 +30,21 @@
 
 namespace ashlar::inline v0::ofi {
 
-using namespace fabric;
+using fabric::check_fabric;
+using fabric::completion;
+using fabric::in_bounds;
+using fabric::local_slice;
+using fabric::memory;
+using fabric::memory_kind;
+using fabric::op;
+using fabric::op_status;
+using fabric::peer_id;
+using fabric::peer_state;
+using fabric::peer_table;
+using fabric::readable;
+using fabric::region;
+using fabric::remote_slice;
+using fabric::waitable;
 
 // Not for use from several threads.
 class endpoint {
@@ -136,7 +149,7 @@ public:
         }
         for (int round = 0; n < out.size() && round < 64; ++round) { // bounded, whatever a provider keeps saying
             fi_cq_data_entry entries[16];
-            const ssize_t got = fi_cq_read(cq_.get(), entries, std::min<std::size_t>(16, out.size() - n));
+            const ssize_t got = fi_cq_read(cq_.get(), entries, out.size() - n < 16 ? out.size() - n : 16);
             if (got == -FI_EAVAIL) n += take_error(out[n]);
             else if (got <= 0) break;
             for (ssize_t i = 0; i < got; ++i) n += take(entries[i], out[n]);
@@ -149,7 +162,7 @@ public:
     // On the provider's file descriptor; a short nap where it has none, or where something was refused or waits already.
     bool wait(duration max) {
         if (peers_.has_report() || !let_go_.empty()) return true;
-        const std::int64_t room = std::min(max.ns, nap_ns);
+        const std::int64_t room = max.ns < nap_ns ? max.ns : nap_ns;
         fid* watched[] = {&cq_->fid};
         int fd = -1;
         const bool sleeps = has_fd_ && !waiting_ && fi_control(&cq_->fid, FI_GETWAIT, &fd) == 0;
@@ -158,9 +171,9 @@ public:
             pollfd p{fd, POLLIN, 0};
             return ::poll(&p, 1, static_cast<int>((room + 999'999) / 1'000'000)) > 0;
         }
-        const std::int64_t nap = std::min(room, idle_ns_);
-        idle_ns_ = std::min(idle_ns_ * 2, idle_last_ns);
-        const timespec span{0, static_cast<long>(std::max<std::int64_t>(nap, 0))};
+        const std::int64_t nap = room < idle_ns_ ? room : idle_ns_;
+        idle_ns_ = idle_ns_ * 2 < idle_last_ns ? idle_ns_ * 2 : idle_last_ns;
+        const timespec span{0, static_cast<long>(nap > 0 ? nap : 0)};
         ::nanosleep(&span, nullptr);
         return true;
     }
