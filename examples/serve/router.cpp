@@ -798,7 +798,14 @@ private:
         const auto parsed = parse_tokenize(body, limits_);
         if (const auto* no = std::get_if<api_error>(&parsed)) return refuse(out, *no, headers);
         const auto& want = std::get<tokenize_request>(parsed);
-        const auto ids = want.is_chat ? words_.encode_chat(want.messages) : words_.encode(want.text);
+        std::vector<token_id> ids;
+        if (want.is_chat) {
+            auto chat = words_.encode_chat(want.messages);
+            if (const auto* no = std::get_if<api_error>(&chat)) return refuse(out, *no, headers);
+            ids = std::move(std::get<std::vector<token_id>>(chat));
+        } else {
+            ids = words_.encode(want.text);
+        }
         std::vector<std::string> pieces;
         if (want.with_pieces) {
             for (const auto id : ids) pieces.push_back(words_.piece(id));
@@ -819,7 +826,11 @@ private:
         generation& want = std::get<generation>(parsed);
 
         std::vector<std::vector<token_id>> prompts;
-        if (chat) prompts.push_back(words_.encode_chat(want.messages));
+        if (chat) {
+            auto rendered = words_.encode_chat(want.messages);
+            if (const auto* no = std::get_if<api_error>(&rendered)) return refuse(*out, *no, headers);
+            prompts.push_back(std::move(std::get<std::vector<token_id>>(rendered)));
+        }
         for (auto& each : want.prompts) {
             if (auto* text = std::get_if<std::string>(&each)) prompts.push_back(words_.encode(*text));
             else prompts.push_back(std::move(std::get<std::vector<token_id>>(each)));

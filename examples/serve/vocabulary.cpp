@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include <support/chat_template.hpp>
 #include <support/gguf.hpp>
 #include <support/tokenizer.hpp>
 
@@ -17,13 +18,11 @@ struct vocabulary::state {
     ashlar::model::llama_facts facts{};
     ashlar::digest128 fingerprint;
     sup::tokenizer words;
+    sup::outcome<sup::chat_template> chat;
     std::vector<token_id> ends;
 };
 
 namespace {
-// What SmolLM2's template says when the messages do not begin with a system message.
-constexpr std::string_view default_system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
-
 template <class T>
 T need(sup::outcome<T> got, const std::string& path) {
     if (!got) throw std::runtime_error(path + ": " + got.fault().sentence);
@@ -33,7 +32,8 @@ T need(sup::outcome<T> got, const std::string& path) {
 
 vocabulary::vocabulary(const std::string& path) {
     const auto file = need(sup::gguf_file::open(path), path);
-    state_.reset(new state{need(file.facts(), path), fingerprint_of(file), need(sup::tokenizer::from(file.directory()), path), {}});
+    state_.reset(new state{need(file.facts(), path), fingerprint_of(file), need(sup::tokenizer::from(file.directory()), path),
+                           sup::chat_template::from(file.directory()), {}});
     const auto add = [this](std::optional<token_id> id) {
         if (id && std::find(state_->ends.begin(), state_->ends.end(), *id) == state_->ends.end()) state_->ends.push_back(*id);
     };
@@ -47,19 +47,16 @@ vocabulary::~vocabulary() = default;
 const ashlar::model::llama_facts& vocabulary::facts() const { return state_->facts; }
 ashlar::digest128 vocabulary::fingerprint() const { return state_->fingerprint; }
 std::vector<token_id> vocabulary::encode(std::string_view text) const { return state_->words.encode(text, sup::specials::parse); }
-std::vector<token_id> vocabulary::encode_chat(const std::vector<chat_message>& messages) const {
-    const auto start = state_->words.special("<|im_start|>"), end = state_->words.special("<|im_end|>");
-    std::vector<token_id> ids;
-    const auto turn = [&](std::string_view role, std::string_view content, bool closed) {
-        if (start) ids.push_back(*start);
-        state_->words.encode(std::string(role) + "\n" + std::string(content), sup::specials::as_text, ids);
-        if (!closed) return;
-        if (end) ids.push_back(*end);
-        state_->words.encode("\n", sup::specials::as_text, ids);
+std::variant<std::vector<token_id>, api_error> vocabulary::encode_chat(const std::vector<chat_message>& messages) const {
+    const auto refuse = [](const sup::fault& why) {
+        return api_error{400, "this model does not chat: " + why.sentence, "messages", "invalid_request_error", "chat_format_unknown"};
     };
-    if (messages.empty() || messages.front().role != "system") turn("system", default_system, true);
-    for (const auto& each : messages) turn(each.role, each.content, true);
-    turn("assistant", "", false);
+    if (!state_->chat) return refuse(state_->chat.fault());
+    std::vector<sup::chat_turn> turns;
+    for (const auto& each : messages) turns.push_back({each.role, each.content});
+    std::vector<token_id> ids;
+    const auto done = state_->chat->encode(turns, state_->words, ids);
+    if (!done) return refuse(done.fault());
     return ids;
 }
 std::string vocabulary::bytes(token_id token) const {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include <ashlar/core/ids.hpp>
@@ -25,7 +26,8 @@ public:
     const ashlar::model::llama_facts& facts() const;
     ashlar::digest128 fingerprint() const; // of everything in the file but the weights' bytes
     std::vector<token_id> encode(std::string_view text) const;
-    std::vector<token_id> encode_chat(const std::vector<chat_message>& messages) const; // with the assistant's header
+    // With the assistant's header; an error when the model's chat format is not known.
+    std::variant<std::vector<token_id>, api_error> encode_chat(const std::vector<chat_message>& messages) const;
     std::string bytes(token_id token) const;      // as text; empty for special tokens
     std::string piece(token_id token) const;      // the same, special tokens by their name
     const std::vector<token_id>& end_tokens() const;
