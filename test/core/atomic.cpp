@@ -96,7 +96,8 @@ TEST_CASE("with sequential consistency two sides cannot both miss each other") {
         atomic_u32 mine, theirs, go;
         std::uint32_t i_saw = 0, they_saw = 0;
         std::thread other([&] {
-            while (go.load_acquire() == 0) {}
+            while (go.load_acquire() == 0) {
+            }
             theirs.store_seq_cst(1);
             they_saw = mine.load_seq_cst();
         });

@@ -21,11 +21,20 @@ float from_bits(std::uint32_t x) { return std::bit_cast<float>(x); }
 } // namespace
 
 TEST_CASE("known values, among them every edge of binary16") {
-    const struct { float number; std::uint16_t half; } table[] = {
-        {0.0f, 0x0000}, {-0.0f, 0x8000}, {1.0f, 0x3c00}, {-2.0f, 0xc000}, {65504.0f, 0x7bff},
-        {0x1p-14f, 0x0400},                      // smallest normal
-        {0x1p-24f, 0x0001}, {0x1.ff8p-15f, 0x03ff}, // smallest and largest subnormal
-        {std::numeric_limits<float>::infinity(), 0x7c00}, {-std::numeric_limits<float>::infinity(), 0xfc00},
+    const struct {
+        float number;
+        std::uint16_t half;
+    } table[] = {
+        {0.0f, 0x0000},
+        {-0.0f, 0x8000},
+        {1.0f, 0x3c00},
+        {-2.0f, 0xc000},
+        {65504.0f, 0x7bff},
+        {0x1p-14f, 0x0400}, // smallest normal
+        {0x1p-24f, 0x0001},
+        {0x1.ff8p-15f, 0x03ff}, // smallest and largest subnormal
+        {std::numeric_limits<float>::infinity(), 0x7c00},
+        {-std::numeric_limits<float>::infinity(), 0xfc00},
     };
     for (auto [number, half] : table) {
         CHECK(to<f16>(number).bits == half);
@@ -46,8 +55,10 @@ TEST_CASE("all 65,536 halves survive the way to float and back") {
         const float number = to_float(half);
         const bool nan = (i & 0x7c00u) == 0x7c00u && (i & 0x3ffu) != 0;
         REQUIRE(std::isnan(number) == nan);
-        if (nan) REQUIRE(to<f16>(number).bits == (i | 0x200u)); // quiet, payload kept
-        else REQUIRE(to<f16>(number) == half);
+        if (nan)
+            REQUIRE(to<f16>(number).bits == (i | 0x200u)); // quiet, payload kept
+        else
+            REQUIRE(to<f16>(number) == half);
     }
 }
 
@@ -56,8 +67,10 @@ TEST_CASE("all 65,536 bfloat16 survive the way to float and back") {
         const bf16 brain{static_cast<std::uint16_t>(i)};
         const float number = to_float(brain);
         REQUIRE(bits(number) == i << 16);
-        if (std::isnan(number)) REQUIRE(to<bf16>(number).bits == (i | 0x40u));
-        else REQUIRE(to<bf16>(number) == brain);
+        if (std::isnan(number))
+            REQUIRE(to<bf16>(number).bits == (i | 0x40u));
+        else
+            REQUIRE(to<bf16>(number) == brain);
     }
 }
 

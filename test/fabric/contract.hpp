@@ -7,7 +7,7 @@
 //         void kill_b();                                 // b goes away without a word
 //         void idle();                                   // optional: called when both ends had nothing to do
 //     };
-//     TEST_CASE("my network keeps the contract") { ashlar::contract::run([] { return std::make_unique<my_world>(); }); }
+//     TEST_CASE("mine keeps the contract") { ashlar::contract::run([] { return std::make_unique<my_world>(); }); }
 //
 // Every wait ends: after `patience` a test fails.
 #pragma once
@@ -61,12 +61,16 @@ struct side {
                 if (c.operation->status == op_status::failed) CHECK(c.operation->fault == c.fault);
                 ++completed[c.operation];
                 break;
-            case completion::kind::immediate: immediates.insert(c.immediate); break;
+            case completion::kind::immediate:
+                immediates.insert(c.immediate);
+                break;
             case completion::kind::message:
                 messages.emplace_back(c.message.begin(), c.message.end());
                 message_peers.push_back(c.peer);
                 break;
-            case completion::kind::peer_down: downs.push_back(c); break;
+            case completion::kind::peer_down:
+                downs.push_back(c);
+                break;
             }
         }
         return n;
@@ -81,7 +85,8 @@ public:
     static constexpr std::size_t size = std::size_t{3} << 20;
 
     explicit kit(std::unique_ptr<World> w)
-        : world(std::move(w)), a{world->a(), world->memory(world->a(), size)}, b{world->b(), world->memory(world->b(), size)} {
+        : world(std::move(w)), a{world->a(), world->memory(world->a(), size)},
+          b{world->b(), world->memory(world->b(), size)} {
         for (side<F>* s : {&a, &b}) {
             REQUIRE(s->bytes.size() == size);
             const auto r = s->net.register_memory({s->bytes.data(), size, memory_kind::host});
@@ -106,8 +111,10 @@ public:
         const auto end = std::chrono::steady_clock::now() + patience;
         while (!ready()) {
             if (a.poll() + (b_lives ? b.poll() : 0) == 0) {
-                if constexpr (requires { world->idle(); }) world->idle();
-                else std::this_thread::yield();
+                if constexpr (requires { world->idle(); })
+                    world->idle();
+                else
+                    std::this_thread::yield();
             }
             if (std::chrono::steady_clock::now() > end) return false;
         }
@@ -135,7 +142,8 @@ public:
     }
 
     void fill(std::span<std::byte> bytes, std::uint64_t seed) {
-        for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(mix(seed * 0x10001 + i / 8) >> i % 8 * 8);
+        for (std::size_t i = 0; i < bytes.size(); ++i)
+            bytes[i] = static_cast<std::byte>(mix(seed * 0x10001 + i / 8) >> i % 8 * 8);
     }
     bool arrived(std::size_t from, std::size_t to, std::size_t n) const {
         return std::memcmp(a.bytes.data() + from, b.bytes.data() + to, n) == 0;
@@ -231,7 +239,8 @@ void run(MakeWorld make) {
         K k(make());
         for (std::uint32_t number : {0u, 1u, 0x80000000u, 0xffffffffu}) { // all 32 bits are the user's
             op& o = k.fresh();
-            REQUIRE(k.insist([&] { return k.a.net.write(k.a.other, {&k.a.mine, 0, 0}, {k.b.mine.remote, 0}, number, o); }));
+            REQUIRE(
+                k.insist([&] { return k.a.net.write(k.a.other, {&k.a.mine, 0, 0}, {k.b.mine.remote, 0}, number, o); }));
             REQUIRE(k.finish(o));
             CHECK(o.status == op_status::done);
             CHECK(k.until([&] { return k.b.immediates.count(number) == 1; }));
@@ -246,7 +255,8 @@ void run(MakeWorld make) {
         k.fill(k.a.bytes, 3);
         constexpr std::size_t count = 400, page = 6144;
         std::vector<op> ops(count);
-        for (std::size_t i = 0; i < count; ++i) REQUIRE(k.write(ops[i], i * page, (count - 1 - i) * page, page, 1000 + i));
+        for (std::size_t i = 0; i < count; ++i)
+            REQUIRE(k.write(ops[i], i * page, (count - 1 - i) * page, page, 1000 + i));
         REQUIRE(k.until([&] { return k.b.immediates.size() >= count && k.a.completed.size() >= count; }));
         k.settle();
         for (std::size_t i = 0; i < count; ++i) {
@@ -318,7 +328,9 @@ void run(MakeWorld make) {
         std::vector<op> ops(count);
         std::vector<std::byte> text(F::max_message);
         k.fill(text, 6);
-        const auto length = [](std::size_t i) { return i == 0 ? 1 : i == 1 ? F::max_message : 4 + i * 37 % (F::max_message - 4); };
+        const auto length = [](std::size_t i) {
+            return i == 0 ? 1 : i == 1 ? F::max_message : 4 + i * 37 % (F::max_message - 4);
+        };
         for (std::size_t i = 0; i < count; ++i) {
             std::vector<std::byte> message(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length(i)));
             if (message.size() >= 4) std::memcpy(message.data(), &i, 4);
@@ -358,7 +370,8 @@ void run(MakeWorld make) {
             for (std::size_t n : {1ul, 333ul, 70001ul}) {
                 op& o = k.fresh();
                 std::memset(k.a.bytes.data(), 0, n + 100);
-                REQUIRE(k.insist([&] { return k.a.net.read(k.a.other, {&k.a.mine, 11, n}, {k.b.mine.remote, 1234}, o); }));
+                REQUIRE(
+                    k.insist([&] { return k.a.net.read(k.a.other, {&k.a.mine, 11, n}, {k.b.mine.remote, 1234}, o); }));
                 REQUIRE(k.finish(o));
                 CHECK(o.status == op_status::done);
                 CHECK(k.arrived(11, 1234, n));
@@ -416,7 +429,8 @@ void run(MakeWorld make) {
         if (r) {
             REQUIRE(k.finish(o));
             CHECK(o.fault.code != errc::again);
-        } else CHECK(r.error().code != errc::again);
+        } else
+            CHECK(r.error().code != errc::again);
         k.settle();
         CHECK(k.zero(0, K::size));
         CHECK(k.b.immediates.count(9) == 0);
@@ -468,12 +482,15 @@ void run(MakeWorld make) {
         const auto post = [&] {
             if (posted == ops.size()) return;
             const auto r = k.a.net.send(k.a.other, std::as_bytes(std::span("are you there", 13)), ops[posted]);
-            if (r) ++posted;
-            else CHECK((r.error().code == errc::again || r.error().code == errc::peer_down));
+            if (r)
+                ++posted;
+            else
+                CHECK((r.error().code == errc::again || r.error().code == errc::peer_down));
         };
         REQUIRE(k.until([&] { return post(), std::this_thread::yield(), !k.a.downs.empty(); }));
         REQUIRE(k.until([&] {
-            for (std::size_t i = 0; i < posted; ++i) if (k.a.completed[&ops[i]] == 0) return false;
+            for (std::size_t i = 0; i < posted; ++i)
+                if (k.a.completed[&ops[i]] == 0) return false;
             return true;
         }));
         k.settle();

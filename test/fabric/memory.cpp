@@ -27,7 +27,8 @@ TEST_CASE("what a peer needs is 24 bytes, and comes back as it went") {
 TEST_CASE("bounds hold at the edges and do not overflow") {
     constexpr auto most = std::numeric_limits<std::uint64_t>::max();
     static_assert(fits(0, 0, 0) && fits(10, 0, 10) && fits(0, 10, 10) && fits(3, 7, 10));
-    static_assert(!fits(11, 0, 10) && !fits(4, 7, 10) && !fits(most, 2, 10) && !fits(2, most, 10) && !fits(most, most, most - 1));
+    static_assert(!fits(11, 0, 10) && !fits(4, 7, 10) && !fits(most, 2, 10) && !fits(2, most, 10) &&
+                  !fits(most, most, most - 1));
     std::byte bytes[8];
     const region here{bytes, 8, {0, 1, 8}, 0};
     CHECK(in_bounds({&here, 4, 4}, {here.remote, 4}));

@@ -15,7 +15,7 @@ TEST_CASE("two mappings of one memory see each other, and it cannot shrink under
     mine->data()[9999] = std::byte{42};
     CHECK(theirs->data()[9999] == std::byte{42});
     CHECK(ftruncate(mine->descriptor(), 100) != 0);
-    struct stat facts {};
+    struct stat facts{};
     REQUIRE(fstat(mine->descriptor(), &facts) == 0);
     CHECK((facts.st_mode & 0777) == 0600);
     *mine = shared_memory{}; // the pages live as long as a mapping does

@@ -34,7 +34,8 @@ TEST_CASE("records of every size pass in order across the wrap, and a full ring 
             for (std::size_t i = 0; i < size; ++i) payload[i] = static_cast<std::byte>(sent + i);
             f.out.push({.what = 1, .immediate = sent++}, std::span(payload).first(size));
             continue;
-        } else REQUIRE(room.error().code == errc::again);
+        } else
+            REQUIRE(room.error().code == errc::again);
         while (f.in.pop(f.r, f.got).value()) {
             REQUIRE(f.r.immediate == received);
             REQUIRE(f.r.size == mix(received) % 4097);
@@ -82,7 +83,8 @@ TEST_CASE("two threads: everything arrives, in order") {
     constexpr std::uint32_t count = 20000;
     std::thread sender([&] {
         for (std::uint32_t i = 0; i < count;) {
-            if (!f.out.room_for(i % 200)) std::this_thread::yield();
+            if (!f.out.room_for(i % 200))
+                std::this_thread::yield();
             else {
                 std::byte payload[200];
                 std::memset(payload, static_cast<int>(i & 0xff), sizeof payload);

@@ -93,7 +93,8 @@ void serve_echo(F& net, const fabric::region& mine, int in, int out) {
         for (std::size_t i = 0; i < n; ++i) {
             if (got[i].what != fabric::completion::kind::immediate) continue;
             while (!net.write(*peer, {&mine, 0, 0}, {other.region, 0}, got[i].immediate + 1, ops[next])) {
-                std::array<fabric::completion, 16> rest; // immediates that come now are not echoed: the parent sends one at a time
+                // Immediates that come now are not echoed: the parent sends one at a time.
+                std::array<fabric::completion, 16> rest;
                 net.poll(rest);
             }
             next = (next + 1) % ops.size();
@@ -128,7 +129,8 @@ void echo_then_kill(F& net, const fabric::region& mine, child& c, int rounds) {
         REQUIRE(tries([&] {
             const std::size_t n = net.poll(got);
             for (std::size_t j = 0; j < n; ++j) {
-                echoed |= got[j].what == completion::kind::immediate && got[j].immediate == static_cast<std::uint32_t>(2 * i + 1);
+                echoed |= got[j].what == completion::kind::immediate &&
+                          got[j].immediate == static_cast<std::uint32_t>(2 * i + 1);
             }
             if (n == 0) net.wait(duration{1'000'000});
             return echoed && o.status != op_status::pending;
@@ -139,7 +141,8 @@ void echo_then_kill(F& net, const fabric::region& mine, child& c, int rounds) {
     std::vector<op> ops(20'000);
     std::size_t posted = 0, ended = 0, downs = 0;
     REQUIRE(tries([&] {
-        if (downs == 0 && posted < ops.size() && net.send(*peer, std::as_bytes(std::span("hello", 5)), ops[posted])) ++posted;
+        if (downs == 0 && posted < ops.size() && net.send(*peer, std::as_bytes(std::span("hello", 5)), ops[posted]))
+            ++posted;
         const std::size_t n = net.poll(got);
         for (std::size_t j = 0; j < n; ++j) {
             ended += got[j].what == completion::kind::operation;

@@ -31,7 +31,8 @@ TEST_CASE("window keeps the contract") {
 TEST_CASE("memory that the window did not allocate is refused") {
     window net = window::open({}).value();
     std::byte foreign[64];
-    CHECK(net.register_memory({foreign, sizeof foreign, memory_kind::host}).error() == error{errc::unsupported, origin::fabric});
+    CHECK(net.register_memory({foreign, sizeof foreign, memory_kind::host}).error() ==
+          error{errc::unsupported, origin::fabric});
     const auto own = net.allocate(4096).value();
     CHECK(net.register_memory({own.data(), own.size() + 1, memory_kind::host}).error().code == errc::unsupported);
     CHECK(net.register_memory({own.data() + 1, own.size() - 1, memory_kind::host}));

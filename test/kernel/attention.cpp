@@ -47,9 +47,15 @@ struct cache {
     }
     al::paged_view<T> view() {
         const auto token = std::ptrdiff_t(dim * sizeof(T)), head = token * per_block, plane = head * heads;
-        return {.base = reinterpret_cast<std::byte*>(pool.data()), .block_stride = 2 * plane, .plane_stride = plane,
-                .head_stride = head, .token_stride = token, .tokens_per_block = per_block, .head_count = heads,
-                .head_dim = dim, .runs = runs};
+        return {.base = reinterpret_cast<std::byte*>(pool.data()),
+                .block_stride = 2 * plane,
+                .plane_stride = plane,
+                .head_stride = head,
+                .token_stride = token,
+                .tokens_per_block = per_block,
+                .head_count = heads,
+                .head_dim = dim,
+                .runs = runs};
     }
 };
 
@@ -61,8 +67,10 @@ std::vector<float> attend(cache<T>& c, const std::vector<float>& query, std::uin
     std::vector<float> out(tokens * width, each::poison);
     for (std::uint32_t t = 0; t < tokens; t += tile) {
         for (std::uint32_t h = 0; h < heads; h += share) {
-            k::attend<K>(c.view(), {query.data() + t * width, width, out.data() + t * width, width, position + t,
-                                    std::min(tile, tokens - t)}, heads, h, share);
+            k::attend<K>(c.view(),
+                         {query.data() + t * width, width, out.data() + t * width, width, position + t,
+                          std::min(tile, tokens - t)},
+                         heads, h, share);
         }
     }
     return out;

@@ -63,9 +63,12 @@ struct matrix {
         const std::size_t block = k::block_bytes(f);
         for (std::size_t at = 0; at < bytes.size(); at += block) {
             for (std::size_t i = 0; i < block; ++i) bytes[at + i] = static_cast<std::byte>(random.next());
-            if (f == k::weight_format::f32) put(at, unit());
-            else if (f == k::weight_format::bf16) put(at, al::to<al::bf16>(unit()));
-            else put(at, al::to<al::f16>(f == k::weight_format::f16 ? unit() : unit() * 0.05f));
+            if (f == k::weight_format::f32)
+                put(at, unit());
+            else if (f == k::weight_format::bf16)
+                put(at, al::to<al::bf16>(unit()));
+            else
+                put(at, al::to<al::f16>(f == k::weight_format::f16 ? unit() : unit() * 0.05f));
             if (f == k::weight_format::q4_1) put(at + 2, al::to<al::f16>(unit() * 0.4f));
         }
         view = {f, bytes.data(), rows, columns};

@@ -27,8 +27,8 @@ TEST_CASE("exp stays within two units in the last place of the double one, the s
         std::int64_t worst = 0;
         for (std::size_t i = 0; i < x.size(); ++i) {
             const auto right = static_cast<float>(std::exp(static_cast<double>(x[i])));
-            worst = std::max(worst, std::abs(std::int64_t{std::bit_cast<std::int32_t>(y[i])} -
-                                             std::bit_cast<std::int32_t>(right)));
+            worst = std::max(
+                worst, std::abs(std::int64_t{std::bit_cast<std::int32_t>(y[i])} - std::bit_cast<std::int32_t>(right)));
         }
         CHECK(worst <= 2);
     });

@@ -161,8 +161,8 @@ TEST_CASE("what a batch asks beyond limits, model or pages is refused, and nothi
     CHECK(code({{tokens, 0, elsewhere, true}}) == al::errc::exhausted);
     CHECK(code({{std::span(tokens).first(75), 0, elsewhere, true}, {ten, 0, one, true}}) == al::errc::exhausted);
     CHECK(code(std::vector<m::slice>(5, {ten, 0, one, true})) == al::errc::exhausted);
-    CHECK(code({{ten, 7, one, true}}) == al::errc::out_of_range);           // 17 tokens in 16 places
-    CHECK(code({{ten, 120, elsewhere, true}}) == al::errc::out_of_range);   // beyond the context
+    CHECK(code({{ten, 7, one, true}}) == al::errc::out_of_range);         // 17 tokens in 16 places
+    CHECK(code({{ten, 120, elsewhere, true}}) == al::errc::out_of_range); // beyond the context
     CHECK(code({{ten, 0xffffffff, elsewhere, true}}) == al::errc::out_of_range);
     CHECK(code({{ten, 0, beyond, true}}) == al::errc::out_of_range);
     CHECK(code({{ten, 0, wraps, true}}) == al::errc::out_of_range);

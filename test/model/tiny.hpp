@@ -21,8 +21,16 @@ namespace al = ashlar;
 namespace k = ashlar::kernel;
 namespace m = ashlar::model;
 
-inline constexpr m::llama_facts facts{.layers = 3, .hidden = 64, .ffn = 96, .heads = 4, .kv_heads = 2, .head_dim = 16,
-                                      .vocabulary = 130, .context = 128, .rope_base = 10000, .rms_epsilon = 1e-5f,
+inline constexpr m::llama_facts facts{.layers = 3,
+                                      .hidden = 64,
+                                      .ffn = 96,
+                                      .heads = 4,
+                                      .kv_heads = 2,
+                                      .head_dim = 16,
+                                      .vocabulary = 130,
+                                      .context = 128,
+                                      .rope_base = 10000,
+                                      .rms_epsilon = 1e-5f,
                                       .tied_head = false};
 
 struct weights {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Providers under test: ASHLAR_OFI_PROVIDERS, separated by commas; without it, what Debian 12's libfabric 1.17 can do here.
+// Providers under test: ASHLAR_OFI_PROVIDERS, separated by commas; else what Debian 12's libfabric 1.17 can do here.
 #include <ashlar/ofi/endpoint.hpp>
 
 #include <cstdlib>
@@ -17,8 +17,8 @@
 
 using namespace ashlar;
 
-// libfabric 1.17 keeps fi_info copies and connection state after every object of ours is closed: allocations made by the
-// library itself, not by us.
+// libfabric 1.17 keeps fi_info copies and connection state after every object of ours is closed: allocations made by
+// the library itself, not by us.
 extern "C" const char* __lsan_default_suppressions() { return "leak:libfabric.so\n"; }
 
 namespace {
@@ -41,8 +41,8 @@ struct ofi_world {
     ofi::endpoint& a() { return first; }
     ofi::endpoint& b() { return *second; }
     std::span<std::byte> memory(ofi::endpoint&, std::size_t size) { return owned.emplace_back(size); }
-    // libfabric 1.17's shm crashes (pthread_spin_lock on unmapped memory) in a sender of the same process whose peer was
-    // closed. There the peer falls silent instead, as a killed process does whose memory stays mapped.
+    // libfabric 1.17's shm crashes (pthread_spin_lock on unmapped memory) in a sender of the same process whose peer
+    // was closed. There the peer falls silent instead, as a killed process does whose memory stays mapped.
     void kill_b() {
         if (second->provider() != "shm") second.reset();
     }
@@ -65,7 +65,8 @@ TEST_CASE("a peer of another provider is refused in words") {
     const auto r = a.connect(b.address());
     REQUIRE(!r);
     CHECK(r.error().code == errc::unsupported);
-    CHECK(std::string(a.describe(r.error()).view()) == names[0] + ": the peer uses another provider; both ends need the same one");
+    CHECK(std::string(a.describe(r.error()).view()) ==
+          names[0] + ": the peer uses another provider; both ends need the same one");
 }
 
 TEST_CASE("a provider that does not exist is an error with its number") {
@@ -87,7 +88,8 @@ TEST_CASE("two processes: writes are answered, and a death by kill -9 ends in pe
         test::child other([&](int in, int out) {
             std::vector<std::byte> bytes(4096);
             ofi::endpoint net = open(provider);
-            test::serve_echo(net, net.register_memory({bytes.data(), bytes.size(), memory_kind::host}).value(), in, out);
+            test::serve_echo(net, net.register_memory({bytes.data(), bytes.size(), memory_kind::host}).value(), in,
+                             out);
         });
         std::vector<std::byte> bytes(4096);
         ofi::endpoint net = open(provider);

@@ -37,8 +37,8 @@ inline assert_handler set_assert_handler(assert_handler handler) {
 #if defined(__CUDA_ARCH__)
 #define ASHLAR_ASSERT(condition) ((condition) ? void(0) : __trap())
 #else
-#define ASHLAR_ASSERT(condition) \
-    (__builtin_expect(static_cast<bool>(condition), 1) \
-         ? void(0) \
+#define ASHLAR_ASSERT(condition)                                                                                       \
+    (__builtin_expect(static_cast<bool>(condition), 1)                                                                 \
+         ? void(0)                                                                                                     \
          : ::ashlar::detail::assertion_failed(#condition, __FILE__, __LINE__))
 #endif

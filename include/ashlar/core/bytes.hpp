@@ -23,7 +23,9 @@ public:
     explicit byte_writer(std::span<std::byte> to) : to_(to) {}
 
     template <std::integral T>
-    void put(T value) { copy(&value, sizeof value); }
+    void put(T value) {
+        copy(&value, sizeof value);
+    }
     void put(std::span<const std::byte> bytes) { copy(bytes.data(), bytes.size()); }
 
     bool ok() const { return ok_; }

@@ -21,8 +21,8 @@ struct strong_id {
 using request_id = strong_id<struct request_tag, std::uint64_t>;   // one user request, unique in a fleet's epoch
 using instance_id = strong_id<struct instance_tag, std::uint32_t>; // one engine process
 using epoch_id = strong_id<struct epoch_tag, std::uint64_t>; // one incarnation of an instance: random, never reused
-using transfer_id = strong_id<struct transfer_tag, std::uint64_t>; // one KV transfer of one instance's incarnation
-using block_id = strong_id<struct block_tag, std::uint32_t>;       // one physical page of a pool
+using transfer_id = strong_id<struct transfer_tag, std::uint64_t>;     // one KV transfer of one instance's incarnation
+using block_id = strong_id<struct block_tag, std::uint32_t>;           // one physical page of a pool
 using generation_id = strong_id<struct generation_tag, std::uint32_t>; // how often a page has changed hands
 using layer_id = strong_id<struct layer_tag, std::uint32_t>;
 

@@ -22,15 +22,15 @@ template <class T>
 struct paged_view {
     using value_type = T;
 
-    std::byte* base = nullptr;        // page 0 of this layer
-    std::ptrdiff_t block_stride = 0;  // bytes from a page to the next
-    std::ptrdiff_t plane_stride = 0;  // keys to values
+    std::byte* base = nullptr;       // page 0 of this layer
+    std::ptrdiff_t block_stride = 0; // bytes from a page to the next
+    std::ptrdiff_t plane_stride = 0; // keys to values
     std::ptrdiff_t head_stride = 0;
     std::ptrdiff_t token_stride = 0;
     std::uint32_t tokens_per_block = 0;
-    std::uint32_t head_count = 0;     // KV heads
+    std::uint32_t head_count = 0; // KV heads
     std::uint32_t head_dim = 0;
-    std::span<const block_run> runs;  // logical page i is the i-th page along the runs
+    std::span<const block_run> runs; // logical page i is the i-th page along the runs
 
     T* at(std::uint32_t block, plane p, std::uint32_t head, std::uint32_t token) const {
         return reinterpret_cast<T*>(base + block * block_stride + static_cast<std::ptrdiff_t>(p) * plane_stride +

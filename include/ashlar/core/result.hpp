@@ -29,16 +29,16 @@ enum class errc : std::uint16_t {
     again,            // nothing was done; poll and call again
     not_found,
     unsupported,
-    corrupt,          // checksum, magic or structure does not hold
-    forged,           // authentication failed
-    replayed,         // a single-use thing was used before
-    stale,            // epoch or generation has moved on
-    expired,          // a lease or deadline has passed
+    corrupt,  // checksum, magic or structure does not hold
+    forged,   // authentication failed
+    replayed, // a single-use thing was used before
+    stale,    // epoch or generation has moved on
+    expired,  // a lease or deadline has passed
     timed_out,
     peer_down,
     cancelled,
     closed,
-    io,               // the operating system or a provider says so: see os_code
+    io, // the operating system or a provider says so: see os_code
 };
 
 // Who says so.
@@ -53,10 +53,10 @@ struct error {
 };
 
 constexpr std::string_view to_string(errc code) {
-    constexpr std::string_view names[] = {"invalid argument", "out of range", "exhausted",  "try again", "not found",
-                                          "unsupported",      "corrupt",      "forged",     "replayed",  "stale",
-                                          "expired",          "timed out",    "peer is down", "cancelled", "closed",
-                                          "input/output error"};
+    constexpr std::string_view names[] = {"invalid argument", "out of range", "exhausted", "try again",
+                                          "not found",        "unsupported",  "corrupt",   "forged",
+                                          "replayed",         "stale",        "expired",   "timed out",
+                                          "peer is down",     "cancelled",    "closed",    "input/output error"};
     const auto index = static_cast<std::size_t>(code);
     return index < sizeof names / sizeof names[0] ? names[index] : std::string_view("unknown error");
 }
@@ -80,32 +80,56 @@ public:
     ASHLAR_HD_AS_T constexpr result(const T& value)
         requires std::is_copy_constructible_v<T>
         : value_(value), ok_(true) {}
-    ASHLAR_HD_AS_T constexpr result(T&& value)
-        : value_(std::move(value)), ok_(true) {} // nvcc moves `return local;` into this
+    // nvcc moves `return local;` into this.
+    ASHLAR_HD_AS_T constexpr result(T&& value) : value_(std::move(value)), ok_(true) {}
     ASHLAR_HD_AS_T constexpr result(ashlar::error fault) : error_(fault), ok_(false) {}
     ASHLAR_HD_AS_T constexpr result(errc code, origin from, std::int32_t os_code = 0)
         : result(ashlar::error{code, from, os_code}) {}
 
-    constexpr result(const result&) requires trivial_copy = default;
-    ASHLAR_HD_AS_T constexpr result(const result& other) requires(!trivial_copy) : ok_(other.ok_) { take(other); }
-    constexpr result(result&&) requires trivial_copy = default;
-    ASHLAR_HD_AS_T constexpr result(result&& other) requires(!trivial_copy) : ok_(other.ok_) { take(std::move(other)); }
-    constexpr result& operator=(const result&) requires trivial_copy = default;
-    constexpr result& operator=(result&&) requires trivial_copy = default;
+    constexpr result(const result&)
+        requires trivial_copy
+    = default;
+    ASHLAR_HD_AS_T constexpr result(const result& other)
+        requires(!trivial_copy)
+        : ok_(other.ok_) {
+        take(other);
+    }
+    constexpr result(result&&)
+        requires trivial_copy
+    = default;
+    ASHLAR_HD_AS_T constexpr result(result&& other)
+        requires(!trivial_copy)
+        : ok_(other.ok_) {
+        take(std::move(other));
+    }
+    constexpr result& operator=(const result&)
+        requires trivial_copy
+    = default;
+    constexpr result& operator=(result&&)
+        requires trivial_copy
+    = default;
     ASHLAR_HD_AS_T constexpr result& operator=(const result& other)
         requires(!trivial_copy)
     {
         return *this = result(other);
     }
-    ASHLAR_HD_AS_T constexpr result& operator=(result&& other) requires(!trivial_copy) {
+    ASHLAR_HD_AS_T constexpr result& operator=(result&& other)
+        requires(!trivial_copy)
+    {
         if (this == &other) return *this;
         destroy();
         ok_ = other.ok_;
         take(std::move(other));
         return *this;
     }
-    constexpr ~result() requires std::is_trivially_destructible_v<T> = default;
-    ASHLAR_HD_AS_T constexpr ~result() requires(!std::is_trivially_destructible_v<T>) { destroy(); }
+    constexpr ~result()
+        requires std::is_trivially_destructible_v<T>
+    = default;
+    ASHLAR_HD_AS_T constexpr ~result()
+        requires(!std::is_trivially_destructible_v<T>)
+    {
+        destroy();
+    }
 
     ASHLAR_HD_AS_T constexpr explicit operator bool() const { return ok_; }
     ASHLAR_HD_AS_T constexpr bool has_value() const { return ok_; }
@@ -124,8 +148,10 @@ public:
 private:
     template <class Other>
     ASHLAR_HD constexpr void take(Other&& other) {
-        if (ok_) ::new (static_cast<void*>(&value_)) T(std::forward<Other>(other).value_);
-        else ::new (static_cast<void*>(&error_)) ashlar::error(other.error_);
+        if (ok_)
+            ::new (static_cast<void*>(&value_)) T(std::forward<Other>(other).value_);
+        else
+            ::new (static_cast<void*>(&error_)) ashlar::error(other.error_);
     }
     ASHLAR_HD_AS_T constexpr void destroy() {
         if (ok_) value_.~T();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a network is, to everything above: register memory, know peers, write with a number that the target is told, send
-// small messages, poll. Ask for the narrowest concept; an entry point calls check_fabric, so that a driver that lacks
-// something is refused with a sentence.
+// What a network is, to everything above: register memory, know peers, write with a number that the target is told,
+// send small messages, poll. Ask for the narrowest concept; an entry point calls check_fabric, so that a driver that
+// lacks something is refused with a sentence.
 //
 //     template <class Fabric> class mover { static_assert(fabric::check_fabric<Fabric>()); ... };
 //
 // What every driver promises, and test/fabric/contract.hpp checks:
-//   * No call blocks except `wait`. Posting returns errc::again when a queue is full: nothing was posted; poll and retry.
+//   * No call blocks except `wait`. Posting returns errc::again when a queue is full: nothing happened; poll, retry.
 //   * A write goes out of bounds, to an unknown peer or key: refused as a value, or its op fails; never memory damage.
 //   * Every posted op gets exactly one completion, also when its peer dies or is disconnected.
 //   * No order between writes, nor between a write and a message: receivers count immediates. Messages of one peer are
@@ -86,8 +86,9 @@ consteval bool check_fabric() {
     static_assert(connectable<F>, "ashlar: this type is no fabric: it lacks address(), connect(address) -> "
                                   "result<peer_id>, state(peer) -> peer_state (const) or disconnect(peer)");
     static_assert(pollable<F>, "ashlar: this type is no fabric: it lacks poll(span<completion>) -> size_t");
-    static_assert(writable<F>, "ashlar: this type is no fabric: it lacks write(peer, local, remote, op&), the same with "
-                               "an immediate before op&, each -> result<void>, or static computes_checksum");
+    static_assert(writable<F>,
+                  "ashlar: this type is no fabric: it lacks write(peer, local, remote, op&), the same with "
+                  "an immediate before op&, each -> result<void>, or static computes_checksum");
     static_assert(messaging<F>, "ashlar: this type is no fabric: it lacks send(peer, message, op&) -> result<void> or "
                                 "static max_message");
     return fabric<F>;

@@ -133,7 +133,8 @@ public:
             turn_ = !turn_;
             if (turn_ ? poll_finished(out[n]) || poll_inbound(out[n]) : poll_inbound(out[n]) || poll_finished(out[n])) {
                 ++n;
-            } else break;
+            } else
+                break;
         }
         return n;
     }
@@ -211,8 +212,10 @@ private:
         const arrival a = inbound_.pop();
         first_ = (first_ + 1) % inbound_.capacity();
         ++held_;
-        out = completion{.what = a.what, .peer = peers_.find_if([&](std::uint64_t n) { return n == a.from; }),
-               .immediate = a.immediate, .message = {bytes, a.size}};
+        out = completion{.what = a.what,
+                         .peer = peers_.find_if([&](std::uint64_t n) { return n == a.from; }),
+                         .immediate = a.immediate,
+                         .message = {bytes, a.size}};
         return true;
     }
     bool poll_finished(completion& out) {

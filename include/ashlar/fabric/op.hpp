@@ -19,7 +19,8 @@ namespace ashlar::inline v0::fabric {
 // A peer as one endpoint numbers it: small, reused after disconnect. (id, generation) is never reused.
 struct peer_id {
     std::uint32_t value = std::numeric_limits<std::uint32_t>::max();
-    static constexpr peer_id none() { return {}; } // whoever it was, it is not connected here, or the driver cannot tell
+    // Whoever it was: it is not connected here, or the driver cannot tell.
+    static constexpr peer_id none() { return {}; }
     friend constexpr bool operator==(peer_id, peer_id) = default;
 };
 

@@ -24,7 +24,9 @@ struct process {
     bool alive() const { return pid > 0 && read(pid) == *this; }
 
     std::uint64_t packed() const { return static_cast<std::uint64_t>(static_cast<std::uint32_t>(pid)) << 32 | start; }
-    static process unpack(std::uint64_t p) { return {static_cast<std::int32_t>(p >> 32), static_cast<std::uint32_t>(p)}; }
+    static process unpack(std::uint64_t p) {
+        return {static_cast<std::int32_t>(p >> 32), static_cast<std::uint32_t>(p)};
+    }
 
     // {} when there is no such process, or only its zombie.
     static process read(std::int32_t pid) {
@@ -51,9 +53,12 @@ struct process {
         std::uint64_t start = 0;
         for (; at < size && field <= 22; ++at) {
             const char c = text[at];
-            if (c == ' ') ++field;
-            else if (field == 3 && (c == 'Z' || c == 'X' || c == 'x')) return {};
-            else if (field == 22 && c >= '0' && c <= '9') start = start * 10 + static_cast<std::uint64_t>(c - '0');
+            if (c == ' ')
+                ++field;
+            else if (field == 3 && (c == 'Z' || c == 'X' || c == 'x'))
+                return {};
+            else if (field == 22 && c >= '0' && c <= '9')
+                start = start * 10 + static_cast<std::uint64_t>(c - '0');
         }
         return field < 22 ? process{} : process{pid, static_cast<std::uint32_t>(start)};
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shared memory without a name: a sealed memfd, which a process of the same user opens as /proc/<pid>/fd/<n>. Nothing
-// stands in /dev/shm, so nothing is left there after kill -9; the kernel frees the pages with the last mapping. Pages are
-// reserved at creation (no page faults and no surprises on the way of a transfer), and the seal keeps their owner from
-// taking them away again.
+// stands in /dev/shm, so nothing is left there after kill -9; the kernel frees the pages with the last mapping. Pages
+// are reserved at creation (no page faults and no surprises on the way of a transfer), and the seal keeps their owner
+// from taking them away again.
 //
 //     auto mine = shared_memory::create(1 << 20);   auto theirs = shared_memory::open(pid, fd, 1 << 20);
 #pragma once
@@ -43,7 +43,7 @@ public:
 
     // Zeroed; `size` in bytes.
     static result<shared_memory> create(std::size_t size) {
-        struct sysinfo machine {};
+        struct sysinfo machine{};
         if (::sysinfo(&machine) != 0) return system_error();
         if (size > machine.totalram * std::size_t{machine.mem_unit}) return {errc::exhausted, origin::fabric, ENOMEM};
         shared_memory m;
@@ -51,7 +51,8 @@ public:
         if (m.fd_ < 0) return system_error();
         if (::fchmod(m.fd_, 0600) != 0) return system_error();
         int failed;
-        do failed = ::fallocate(m.fd_, 0, 0, static_cast<off_t>(size)); while (failed && errno == EINTR);
+        do failed = ::fallocate(m.fd_, 0, 0, static_cast<off_t>(size));
+        while (failed && errno == EINTR);
         if (failed) return system_error();
         if (::fcntl(m.fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return system_error();
         return mapped(std::move(m), size);
@@ -65,8 +66,9 @@ public:
         *end = 0;
         shared_memory m;
         m.fd_ = ::open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-        if (m.fd_ < 0) return errno == ENOENT ? result<shared_memory>(errc::peer_down, origin::fabric, ENOENT) : system_error();
-        struct stat facts {};
+        if (m.fd_ < 0)
+            return errno == ENOENT ? result<shared_memory>(errc::peer_down, origin::fabric, ENOENT) : system_error();
+        struct stat facts{};
         const int seals = ::fcntl(m.fd_, F_GET_SEALS);
         if (::fstat(m.fd_, &facts) != 0 || !S_ISREG(facts.st_mode) || seals < 0 || !(seals & F_SEAL_SHRINK) ||
             facts.st_size < 0 || static_cast<std::size_t>(facts.st_size) < size) {
@@ -98,7 +100,8 @@ private:
     static char* print(char* to, std::int32_t number, const char* then) {
         char digits[12];
         int n = 0;
-        do digits[n++] = static_cast<char>('0' + number % 10); while (number /= 10);
+        do digits[n++] = static_cast<char>('0' + number % 10);
+        while (number /= 10);
         while (n) *to++ = digits[--n];
         while (*then) *to++ = *then++;
         return to;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // window: a fabric between processes of one host and user. Memory comes from `allocate`; a peer maps it when it first
-// writes there, and a write is one non-temporal copy straight into it, with the CRC32C of the source computed on the way.
-// Immediates and messages go through a lock-free ring per sender; `wait` sleeps on a futex. Nothing has a name in the
-// file system, and a peer that dies or lies costs an error.
+// writes there, and a write is one non-temporal copy straight into it, with the CRC32C of the source computed on the
+// way. Immediates and messages go through a lock-free ring per sender; `wait` sleeps on a futex. Nothing has a name in
+// the file system, and a peer that dies or lies costs an error.
 //
 //     auto net = window::open({});   auto pool = net->allocate(64 << 20);
 //     auto mine = net->register_memory({pool->data(), pool->size(), memory_kind::host});
@@ -29,8 +29,8 @@
 namespace ashlar::inline v0::fabric {
 
 struct window_options {
-    std::uint32_t peers = 16;            // connected to, and connected from
-    std::uint32_t operations = 256;      // posted and not yet polled
+    std::uint32_t peers = 16;       // connected to, and connected from
+    std::uint32_t operations = 256; // posted and not yet polled
     std::uint32_t regions = 64;
     std::uint32_t ring_bytes = 64 << 10; // of immediates and messages a sender, a power of two
 };
@@ -93,7 +93,8 @@ public:
         if (!m.data || m.size == 0) return fail(errc::invalid_argument);
         for (std::size_t slot = 0; slot < allocations_.size(); ++slot) {
             const allocation& a = allocations_[slot];
-            const auto offset = reinterpret_cast<std::uintptr_t>(m.data) - reinterpret_cast<std::uintptr_t>(a.memory.data());
+            const auto offset =
+                reinterpret_cast<std::uintptr_t>(m.data) - reinterpret_cast<std::uintptr_t>(a.memory.data());
             if (a.memory && fits(offset, m.size, a.memory.size())) return publish(m, slot, offset);
         }
         return fail(errc::unsupported);
@@ -119,7 +120,9 @@ public:
     peer_state state(peer_id peer) const { return peers_.state(peer); }
     void disconnect(peer_id peer) { peers_.erase(peer); }
 
-    result<void> write(peer_id peer, local_slice from, remote_slice to, op& o) { return put(peer, from, to, nullptr, o); }
+    result<void> write(peer_id peer, local_slice from, remote_slice to, op& o) {
+        return put(peer, from, to, nullptr, o);
+    }
     result<void> write(peer_id peer, local_slice from, remote_slice to, std::uint32_t immediate, op& o) {
         return put(peer, from, to, &immediate, o);
     }
@@ -150,8 +153,10 @@ public:
         while (n < out.size() && peers_.report(out[n])) ++n;
         while (n < out.size()) { // turn by turn, so that neither side starves in a small `out`
             turn_ = !turn_;
-            if (turn_ ? poll_finished(out[n]) || poll_lanes(out[n]) : poll_lanes(out[n]) || poll_finished(out[n])) ++n;
-            else break;
+            if (turn_ ? poll_finished(out[n]) || poll_lanes(out[n]) : poll_lanes(out[n]) || poll_finished(out[n]))
+                ++n;
+            else
+                break;
         }
         return n;
     }
@@ -208,7 +213,8 @@ private:
         c.epoch = epoch;
         c.lanes = shape.lanes, c.ring_bytes = shape.ring_bytes, c.regions = shape.regions;
         for (std::size_t i = 0; i < lanes_.size(); ++i) {
-            lanes_[i].in = ring_receiver(shape_.lane(block_.data(), i).at, shape_.ring(block_.data(), i), shape.ring_bytes);
+            lanes_[i].in =
+                ring_receiver(shape_.lane(block_.data(), i).at, shape_.ring(block_.data(), i), shape.ring_bytes);
         }
         byte_writer to(address_);
         window_address{self_, epoch_, block_.descriptor(), shape_}.put(to);
@@ -267,13 +273,15 @@ private:
         peers_.take_down(peer, room.error());
         return fail(errc::peer_down);
     }
-    result<void> put(peer_id peer, const local_slice& from, const remote_slice& to, const std::uint32_t* immediate, op& o) {
+    result<void> put(peer_id peer, const local_slice& from, const remote_slice& to, const std::uint32_t* immediate,
+                     op& o) {
         ASHLAR_ASSERT(o.status != op_status::pending);
         auto theirs = check(peer, from, to);
         if (!theirs) return theirs.error();
         if (immediate) {
             if (auto room = room_for(peer, 0); !room) return room;
-        } else if (finished_.full()) return fail(errc::again);
+        } else if (finished_.full())
+            return fail(errc::again);
         o.checksum = from.size ? copy_nt_crc32c(*theirs, from.in->data + from.offset, from.size) : 0;
         if (immediate) {
             window_link& link = peers_[peer.value].link;
@@ -323,8 +331,10 @@ private:
         }
         const bool message = r.what == message_record;
         message_count_ += message;
-        out = completion{.what = message ? completion::kind::message : completion::kind::immediate, .peer = peer_of(epoch),
-               .immediate = r.immediate, .message = to.first(r.size)};
+        out = completion{.what = message ? completion::kind::message : completion::kind::immediate,
+                         .peer = peer_of(epoch),
+                         .immediate = r.immediate,
+                         .message = to.first(r.size)};
         return true;
     }
     void free_lane(std::size_t i) {

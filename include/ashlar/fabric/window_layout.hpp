@@ -28,11 +28,11 @@ struct window_control {
 };
 
 struct window_region {
-    atomic_u64 key; // 0: nothing; the low 16 bits are the index. Written last, checked before and after
+    atomic_u64 key;    // 0: nothing; the low 16 bits are the index. Written last, checked before and after
     atomic_u64 offset; // bytes in the allocation
     atomic_u64 size;   // bytes
     atomic_u64 file_size;
-    atomic_u64 file; // allocation slot << 32 | descriptor
+    atomic_u64 file;   // allocation slot << 32 | descriptor
     atomic_u64 serial; // of the allocation; never reused
 };
 

@@ -20,9 +20,9 @@
 
 namespace ashlar::inline v0::kernel {
 
-inline constexpr std::uint32_t query_tile = 8;          // most tokens of one call
+inline constexpr std::uint32_t query_tile = 8; // most tokens of one call
 inline constexpr std::uint32_t head_dim_max = 256;
-inline constexpr std::uint32_t head_group_max = 64;     // most query heads of one call
+inline constexpr std::uint32_t head_group_max = 64; // most query heads of one call
 
 // Queries of `tokens` consecutive positions, scaled by 1 / sqrt(head_dim) already; head h at [h * head_dim].
 struct queries {
@@ -163,8 +163,10 @@ void attend(const paged_view<T>& view, const queries& work, std::uint32_t heads,
             for (std::uint32_t h = 0; h < count; ++h) {
                 const float* query = work.query + t * work.query_stride + std::size_t{first + h} * dim;
                 float* out = work.out + t * work.out_stride + std::size_t{first + h} * dim;
-                if (stage) detail::attend_group<K>(floats, seen, query, dim, state[t][h], out);
-                else detail::attend_group<K>(group, seen, query, dim, state[t][h], out);
+                if (stage)
+                    detail::attend_group<K>(floats, seen, query, dim, state[t][h], out);
+                else
+                    detail::attend_group<K>(group, seen, query, dim, state[t][h], out);
             }
         }
     }

@@ -33,7 +33,7 @@ struct product {
 inline namespace ASHLAR_KERNEL_TARGET {
 
 namespace detail {
-inline constexpr std::size_t token_block = 128; // of one task
+inline constexpr std::size_t token_block = 128;  // of one task
 inline constexpr std::size_t column_chunk = 128; // x 48 rows x 4 bytes = 24 KiB unpacked
 
 // Partial sums of Tokens x 48 outputs, in registers.

@@ -57,9 +57,13 @@ inline std::uint32_t squeeze(std::uint64_t x) {
 inline void pack_block(weight_format f, const std::byte* block, std::byte* to, std::size_t row) {
     constexpr std::size_t scales = panel_rows * sizeof(f16);
     switch (f) {
-    case weight_format::f32: std::memcpy(to + row * 4, block, 4); return;
+    case weight_format::f32:
+        std::memcpy(to + row * 4, block, 4);
+        return;
     case weight_format::f16:
-    case weight_format::bf16: std::memcpy(to + row * 2, block, 2); return;
+    case weight_format::bf16:
+        std::memcpy(to + row * 2, block, 2);
+        return;
     case weight_format::q4_1:
         std::memcpy(to + row * 2, block, 2);
         std::memcpy(to + scales + row * 2, block + 2, 2);
@@ -144,11 +148,16 @@ const std::byte* column_start(const std::byte* panel, std::size_t k) {
 template <class Body>
 void with_format(weight_format f, Body&& body) {
     switch (f) {
-    case weight_format::f32: return body.template operator()<weight_format::f32>();
-    case weight_format::f16: return body.template operator()<weight_format::f16>();
-    case weight_format::bf16: return body.template operator()<weight_format::bf16>();
-    case weight_format::q4_1: return body.template operator()<weight_format::q4_1>();
-    case weight_format::q8_0: return body.template operator()<weight_format::q8_0>();
+    case weight_format::f32:
+        return body.template operator()<weight_format::f32>();
+    case weight_format::f16:
+        return body.template operator()<weight_format::f16>();
+    case weight_format::bf16:
+        return body.template operator()<weight_format::bf16>();
+    case weight_format::q4_1:
+        return body.template operator()<weight_format::q4_1>();
+    case weight_format::q8_0:
+        return body.template operator()<weight_format::q8_0>();
     }
 }
 } // namespace detail
@@ -181,9 +190,15 @@ inline void unpack_row(const packed_matrix& m, std::uint32_t index, float* out) 
     const std::size_t step = block_bytes(m.format) * std::size_t{panel_rows};
     for (std::uint32_t k = 0; k < m.columns; k += block_columns(m.format), at += step) {
         switch (m.format) {
-        case weight_format::f32: out[k] = unaligned<float>(at + r * 4); break;
-        case weight_format::f16: out[k] = to_float(unaligned<f16>(at + r * 2)); break;
-        case weight_format::bf16: out[k] = to_float(unaligned<bf16>(at + r * 2)); break;
+        case weight_format::f32:
+            out[k] = unaligned<float>(at + r * 4);
+            break;
+        case weight_format::f16:
+            out[k] = to_float(unaligned<f16>(at + r * 2));
+            break;
+        case weight_format::bf16:
+            out[k] = to_float(unaligned<bf16>(at + r * 2));
+            break;
         case weight_format::q4_1: {
             const float d = to_float(unaligned<f16>(at + r * 2));
             const float least = to_float(unaligned<f16>(at + scales + r * 2));

@@ -23,7 +23,7 @@
 namespace ashlar::inline v0::kernel {
 
 struct sampling {
-    float temperature; // 0: greedy; else logits are divided by it
+    float temperature;   // 0: greedy; else logits are divided by it
     std::uint32_t top_k; // 0: all
     float top_p;         // >= 1: all
     std::uint64_t seed;

@@ -39,9 +39,7 @@ struct avx2 {
     static vec zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
     static vec set1(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
     static vec load(const float* from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
-    static vec load(const f16* from) {
-        return {_mm256_cvtph_ps(half(from)), _mm256_cvtph_ps(half(from + 8))};
-    }
+    static vec load(const f16* from) { return {_mm256_cvtph_ps(half(from)), _mm256_cvtph_ps(half(from + 8))}; }
     static vec load(const bf16* from) { return {widen(half(from)), widen(half(from + 8))}; }
     static vec load(const std::int8_t* from) {
         const __m128i bytes = half(from);
@@ -126,11 +124,11 @@ struct avx2 {
 
 private:
     template <class T>
-    static __m128i half(const T* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); }
-    static void put(f16* to, __m128i x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), x); }
-    static __m256 widen(__m128i bf) {
-        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bf), 16));
+    static __m128i half(const T* from) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
     }
+    static void put(f16* to, __m128i x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), x); }
+    static __m256 widen(__m128i bf) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bf), 16)); }
     static __m256 power2(__m256 a) {
         const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(a), _mm256_set1_epi32(127));
         return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));

@@ -72,9 +72,7 @@ struct avx512 {
     }
     static vec select_first(std::size_t n, vec a, vec b) { return {_mm512_mask_mov_ps(b.v, first(n), a.v)}; }
     static vec swap_pairs(vec a) { return {_mm512_permute_ps(a.v, 0xb1)}; }
-    static vec round(vec a) {
-        return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
-    }
+    static vec round(vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
     static vec power2(vec a) {
         const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(127));
         return {_mm512_castsi512_ps(_mm512_slli_epi32(biased, 23))};
@@ -119,9 +117,13 @@ struct avx512 {
 
 private:
     template <class T>
-    static __m256i half(const T* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
+    static __m256i half(const T* from) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    }
     template <class T>
-    static void put(T* to, __m256i x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), x); }
+    static void put(T* to, __m256i x) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), x);
+    }
     static __mmask16 first(std::size_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
 };
 

@@ -58,9 +58,12 @@ inline float element(const weight_view& w, std::uint32_t row, std::uint32_t colu
     const std::byte* line = w.data + row * row_bytes(w.format, w.columns);
     const std::byte* block = line + std::size_t{column / block_columns(w.format)} * block_bytes(w.format);
     switch (w.format) {
-    case weight_format::f32: return unaligned<float>(block);
-    case weight_format::f16: return to_float(unaligned<f16>(block));
-    case weight_format::bf16: return to_float(unaligned<bf16>(block));
+    case weight_format::f32:
+        return unaligned<float>(block);
+    case weight_format::f16:
+        return to_float(unaligned<f16>(block));
+    case weight_format::bf16:
+        return to_float(unaligned<bf16>(block));
     case weight_format::q4_1: {
         const std::uint32_t i = column % 32, byte = std::to_integer<std::uint32_t>(block[4 + i % 16]);
         const auto q = static_cast<float>(i < 16 ? byte & 15 : byte >> 4);

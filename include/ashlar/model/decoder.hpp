@@ -46,8 +46,11 @@ concept cache_layout = requires(const Cache& c, std::byte* pool) {
 
 template <class Kernel, class Cache>
 class decoder<llama, Kernel, Cache> {
-    static_assert(requires { typename Kernel::nibbles; Kernel::tile_tokens; },
-                  "decoder<llama, Kernel, Cache>: Kernel is kernel::cpu, or one of kernel::avx512, avx2, portable");
+    static_assert(
+        requires {
+            typename Kernel::nibbles;
+            Kernel::tile_tokens;
+        }, "decoder<llama, Kernel, Cache>: Kernel is kernel::cpu, or one of kernel::avx512, avx2, portable");
     static_assert(cache_layout<Cache>,
                   "decoder<llama, Kernel, Cache>: Cache is a layout, such as kv::block_first<f16, kv::tokens<16>>");
 
@@ -129,11 +132,10 @@ private:
 
     decoder(const llama_facts& f, const limits& most, llama_weights weights)
         : f_(f), most_(most), weights_(std::move(weights)), turns_(most.context, f.head_dim, f.rope_base),
-          x_(std::size_t{most.tokens} * f.hidden), h_(x_.size()),
-          q_(std::size_t{most.tokens} * f.heads * f.head_dim), a_(q_.size()),
-          k_(std::size_t{most.tokens} * f.kv_heads * f.head_dim), v_(k_.size()),
-          gate_(std::size_t{most.tokens} * f.ffn), up_(gate_.size()),
-          logits_(std::size_t{most.slices} * f.vocabulary), slice_of_(most.tokens), first_row_(most.slices),
+          x_(std::size_t{most.tokens} * f.hidden), h_(x_.size()), q_(std::size_t{most.tokens} * f.heads * f.head_dim),
+          a_(q_.size()), k_(std::size_t{most.tokens} * f.kv_heads * f.head_dim), v_(k_.size()),
+          gate_(std::size_t{most.tokens} * f.ffn), up_(gate_.size()), logits_(std::size_t{most.slices} * f.vocabulary),
+          slice_of_(most.tokens), first_row_(most.slices),
           tiles_(std::size_t{most.tokens} / kernel::query_tile + most.slices + 1) {}
 
     float* x(std::size_t row) { return x_.data() + row * f_.hidden; }
@@ -174,8 +176,8 @@ private:
             first_row_[i] = static_cast<std::uint32_t>(rows_);
             const auto size = static_cast<std::uint32_t>(s.tokens.size());
             for (std::uint32_t t = 0; t < size; t += kernel::query_tile) {
-                const bool kept = tiles_.push_back(
-                    {i, first_row_[i] + t, s.position + t, std::min(kernel::query_tile, size - t)});
+                const bool kept =
+                    tiles_.push_back({i, first_row_[i] + t, s.position + t, std::min(kernel::query_tile, size - t)});
                 ASHLAR_ASSERT(kept);
             }
             std::fill_n(slice_of_.data() + rows_, size, i);

@@ -116,8 +116,10 @@ private:
                      matrix({i, "ffn_down"}, f.hidden, f.ffn, l.down);
             }
             ok = ok && vector(tensor_name("output_norm.weight"), f.hidden, all.norm_);
-            if (f.tied_head) all.head_ = all.embedding_;
-            else ok = ok && matrix(tensor_name("output.weight"), f.vocabulary, f.hidden, all.head_);
+            if (f.tied_head)
+                all.head_ = all.embedding_;
+            else
+                ok = ok && matrix(tensor_name("output.weight"), f.vocabulary, f.hidden, all.head_);
             return ok;
         }
         bool refuse(const tensor_name& name, error why) {

@@ -22,7 +22,8 @@ public:
     static constexpr std::uint32_t magic = 0x69666f61; // "aofi"
     static constexpr std::size_t room = 512;           // bytes
 
-    static result<address_blob> make(std::uint64_t incarnation, std::string_view provider, std::span<const std::byte> name) {
+    static result<address_blob> make(std::uint64_t incarnation, std::string_view provider,
+                                     std::span<const std::byte> name) {
         address_blob a;
         byte_writer out(a.bytes_);
         out.put(magic), out.put(incarnation);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a provider holds pointers to, for as long as it likes: one slot per posted operation and one per message to be
-// received. The user's `op` is never given to the provider, so it may be let go when its peer dies although the provider
-// still broods over the slot. Contexts that come back are looked up by address range before they are believed.
+// received. The user's `op` is never given to the provider, so it may be let go when its peer dies although the
+// provider still broods over the slot. Contexts that come back are looked up by address range before they are believed.
 //
 //     slot_pool<send_slot> sends(256);   send_slot* s = sends.take();   ... sends.give(s);   sends.of(entry.op_context)
 #pragma once
@@ -29,7 +29,7 @@ static_assert(sizeof(message_header) == 16);
 inline constexpr std::size_t message_room = sizeof(message_header) + max_message_bytes;
 
 struct send_slot {
-    fi_context2 context; // first: its address is the slot's
+    fi_context2 context;             // first: its address is the slot's
     fabric::op* operation = nullptr; // null: nobody waits for it any more
     fabric::peer_id peer{};
     std::uint32_t generation = 0;
@@ -63,8 +63,10 @@ public:
     Slot& operator[](std::size_t i) { return slots_[i]; }
     // The busy slot behind a context that a provider returned; null when it is none of ours.
     Slot* of(const void* context) {
-        const auto at = reinterpret_cast<std::uintptr_t>(context), first = reinterpret_cast<std::uintptr_t>(slots_.data());
-        if (at < first || at >= first + slots_.size() * sizeof(Slot) || (at - first) % sizeof(Slot) != 0) return nullptr;
+        const auto at = reinterpret_cast<std::uintptr_t>(context),
+                   first = reinterpret_cast<std::uintptr_t>(slots_.data());
+        if (at < first || at >= first + slots_.size() * sizeof(Slot) || (at - first) % sizeof(Slot) != 0)
+            return nullptr;
         Slot& s = slots_[(at - first) / sizeof(Slot)];
         return s.busy ? &s : nullptr;
     }

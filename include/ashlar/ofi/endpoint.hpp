@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A libfabric endpoint as a fabric. Nothing here waits for a provider: EAGAIN is errc::again, progress is made by `poll`,
-// and a peer that takes and finishes nothing for `stall_max` is declared down, because some providers never would.
-// Assumes no order between writes and never reads the length of a remote write's completion.
+// A libfabric endpoint as a fabric. Nothing here waits for a provider: EAGAIN is errc::again, progress is made by
+// `poll`, and a peer that takes and finishes nothing for `stall_max` is declared down, because some providers never
+// would. Assumes no order between writes and never reads the length of a remote write's completion.
 //
 //     auto net = ofi::endpoint::open({.provider = "net"});
 //     if (!net) log(ofi::describe(net.error(), "net").view());
@@ -74,9 +74,11 @@ public:
             if (regions_[i].at) continue;
             auto mr = pin(m.data, m.size);
             if (!mr) return mr.error();
-            const std::uint64_t base = info_->domain_attr->mr_mode & FI_MR_VIRT_ADDR ? reinterpret_cast<std::uintptr_t>(m.data) : 0;
+            const std::uint64_t base =
+                info_->domain_attr->mr_mode & FI_MR_VIRT_ADDR ? reinterpret_cast<std::uintptr_t>(m.data) : 0;
             regions_[i] = std::move(*mr);
-            return region{m.data, m.size, {base, fi_mr_key(regions_[i].at.get()), m.size}, regions_[i].serial << 16 | i};
+            return region{
+                m.data, m.size, {base, fi_mr_key(regions_[i].at.get()), m.size}, regions_[i].serial << 16 | i};
         }
         return fail(errc::exhausted);
     }
@@ -117,7 +119,8 @@ public:
     }
     result<void> write(peer_id peer, local_slice from, remote_slice to, std::uint32_t immediate, op& o) {
         return move(peer, from, to, o, [&](const job& j) {
-            return fi_writedata(ep_.get(), j.here, from.size, j.descriptor, immediate, j.to, j.there, to.in.key, j.context);
+            return fi_writedata(ep_.get(), j.here, from.size, j.descriptor, immediate, j.to, j.there, to.in.key,
+                                j.context);
         });
     }
     result<void> read(peer_id peer, local_slice to, remote_slice from, op& o) {
@@ -150,8 +153,10 @@ public:
         for (int round = 0; n < out.size() && round < 64; ++round) { // bounded, whatever a provider keeps saying
             fi_cq_data_entry entries[16];
             const ssize_t got = fi_cq_read(cq_.get(), entries, out.size() - n < 16 ? out.size() - n : 16);
-            if (got == -FI_EAVAIL) n += take_error(out[n]);
-            else if (got <= 0) break;
+            if (got == -FI_EAVAIL)
+                n += take_error(out[n]);
+            else if (got <= 0)
+                break;
             for (ssize_t i = 0; i < got; ++i) n += take(entries[i], out[n]);
         }
         if (n == out.size()) fi_cq_read(cq_.get(), nullptr, 0); // progress is due also to who has no room for news
@@ -159,7 +164,7 @@ public:
         return n;
     }
 
-    // On the provider's file descriptor; a short nap where it has none, or where something was refused or waits already.
+    // On the provider's file descriptor; a short nap where it has none, or where something was refused or is due.
     bool wait(duration max) {
         if (peers_.has_report() || !let_go_.empty()) return true;
         const std::int64_t room = max.ns < nap_ns ? max.ns : nap_ns;
@@ -179,7 +184,8 @@ public:
     }
 
 private:
-    static constexpr std::int64_t pause_ns = 500'000'000, nap_ns = 250'000'000, idle_first_ns = 50'000, idle_last_ns = 2'000'000;
+    static constexpr std::int64_t pause_ns = 500'000'000, nap_ns = 250'000'000, idle_first_ns = 50'000,
+                                  idle_last_ns = 2'000'000;
 
     struct link {
         fi_addr_t at = FI_ADDR_UNSPEC;
@@ -254,14 +260,16 @@ private:
         if (!receives) return receives.error();
         receive_pin_ = std::move(*receives);
         for (std::size_t i = 0; i < receives_.size(); ++i) (void)held_.push_back(static_cast<std::uint32_t>(i));
-        while (receives_.take()) {}
+        while (receives_.take()) {
+        }
         return repost(), result<void>{};
     }
     result<pinned> pin(std::byte* data, std::size_t size) {
         pinned p;
         p.serial = ++serial_;
         const std::uint64_t access = FI_SEND | FI_RECV | FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE;
-        if (int rc = fi_mr_reg(domain_.get(), data, size, access, 0, p.serial, 0, p.at.put(), nullptr)) return provider_error(rc);
+        if (int rc = fi_mr_reg(domain_.get(), data, size, access, 0, p.serial, 0, p.at.put(), nullptr))
+            return provider_error(rc);
         if (info_->domain_attr->mr_mode & FI_MR_ENDPOINT) {
             if (int rc = fi_mr_bind(p.at.get(), &ep_->fid, 0)) return provider_error(rc);
             if (int rc = fi_mr_enable(p.at.get())) return provider_error(rc);
@@ -360,7 +368,8 @@ private:
             header.size == 0 || header.size != length - sizeof header) {
             return 0; // whoever that was does not speak our language
         }
-        out = completion{.what = completion::kind::message, .peer = peer_of(header.incarnation),
+        out = completion{.what = completion::kind::message,
+                         .peer = peer_of(header.incarnation),
                          .message = {at + sizeof header, header.size}};
         return 1;
     }
@@ -386,7 +395,8 @@ private:
         for (std::size_t n = held_.size(); n > 0; --n) {
             const std::uint32_t i = held_[n - 1];
             if (fi_recv(ep_.get(), receive_bytes_.data() + i * message_room, message_room, descriptor(receive_pin_),
-                        FI_ADDR_UNSPEC, &receives_[i].context) != 0) return; // full: at the next poll
+                        FI_ADDR_UNSPEC, &receives_[i].context) != 0)
+                return; // full: at the next poll
             held_.pop_back();
         }
     }

@@ -27,7 +27,7 @@ inline constexpr std::uint32_t api_version = FI_VERSION(1, 17);
 
 struct options {
     const char* provider = nullptr; // as fi_info names it ("net", "tcp;ofi_rxm", "shm", "verbs;ofi_rxm"); null: pick
-    const char* node = nullptr;     // local address or host name to bind; null: 127.0.0.1 on TCP, the device's elsewhere
+    const char* node = nullptr; // local address or host name to bind; null: 127.0.0.1 on TCP, the device's elsewhere
     std::uint32_t operations = 256; // posted and not yet polled
     std::uint32_t peers = 16;
     std::uint32_t regions = 64;
@@ -56,7 +56,8 @@ private:
 inline error provider_error(std::int64_t number) {
     const auto n = static_cast<std::int32_t>(number < 0 ? -number : number);
     switch (n) {
-    case FI_EAGAIN: return {errc::again, origin::ofi, n};
+    case FI_EAGAIN:
+        return {errc::again, origin::ofi, n};
     case FI_ECONNREFUSED:
     case FI_ECONNRESET:
     case FI_ECONNABORTED:
@@ -65,13 +66,20 @@ inline error provider_error(std::int64_t number) {
     case FI_EHOSTUNREACH:
     case FI_EHOSTDOWN:
     case FI_ENETUNREACH:
-    case EPIPE: return {errc::peer_down, origin::ofi, n};
-    case FI_ETIMEDOUT: return {errc::timed_out, origin::ofi, n};
-    case FI_ENODATA: return {errc::unsupported, origin::ofi, n}; // fi_getinfo: nothing fits
-    case FI_ENOMEM: return {errc::exhausted, origin::ofi, n};
-    case FI_ECANCELED: return {errc::cancelled, origin::ofi, n};
-    case FI_ENOKEY: return {errc::not_found, origin::ofi, n};
-    default: return {errc::io, origin::ofi, n};
+    case EPIPE:
+        return {errc::peer_down, origin::ofi, n};
+    case FI_ETIMEDOUT:
+        return {errc::timed_out, origin::ofi, n};
+    case FI_ENODATA:
+        return {errc::unsupported, origin::ofi, n}; // fi_getinfo: nothing fits
+    case FI_ENOMEM:
+        return {errc::exhausted, origin::ofi, n};
+    case FI_ECANCELED:
+        return {errc::cancelled, origin::ofi, n};
+    case FI_ENOKEY:
+        return {errc::not_found, origin::ofi, n};
+    default:
+        return {errc::io, origin::ofi, n};
     }
 }
 
