@@ -302,6 +302,8 @@ private:
 
     void apply(const sched::retry& a) {
         numbers_.retried();
+        // From here on a token of the attempt before is late: the scheduler does not count it, so no client may see it.
+        if (const auto it = sequences_.find(a.request.value); it != sequences_.end()) it->second->attempt = a.attempt;
         spdlog::info("request {:x}: attempt {} after: {} ({})", a.request.value, a.attempt, al::to_string(a.because.code), al::to_string(a.because.from));
     }
 
