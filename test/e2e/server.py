@@ -193,7 +193,7 @@ class Server:
             live = sum(value for (name, _), value in said.items() if re.fullmatch(r"vllm:num_requests_\w+", name))
             return pools and live == 0 and all(
                 said["ashlar_kv_blocks_free", pool] == said["ashlar_kv_blocks_total", pool]
-                and said["ashlar_kv_blocks_quarantined", pool] == said["ashlar_kv_leases_live", pool] == 0
+                and said["ashlar_kv_blocks_quarantined", pool] == said["ashlar_kv_blocks_leased", pool] == 0
                 for pool in pools)
         try:
             self.wait_for(free, "all pools are free again", patience)
