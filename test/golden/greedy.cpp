@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// golden.greedy: 64 greedy tokens after each committed prompt are transformers' own (fp32). Only prompts on which the
-// reference's best and second-best logit stay further than 1e-2 apart at every step are in greedy.txt. KV in f16.
+// golden.greedy: 64 greedy tokens after each prompt of greedy.txt are transformers' own (fp32). Those are the prompts of
+// logits.bin on which the reference's best and second-best logit stay further than 1e-2 apart at every step. KV in f16.
 #include <algorithm>
 #include <sstream>
 
@@ -17,7 +17,8 @@ std::vector<token_id> numbers(const std::string& line) {
 
 } // namespace
 
-int main() {
+int main(int count, char** arguments) {
+    const bool json = count > 1 && std::strcmp(arguments[1], "--json") == 0; // for bench/run, which judges by itself
     const auto file = golden::open_model();
     support::thread_pool threads(2);
     golden::engine<f16> engine(file, threads);
@@ -39,5 +40,8 @@ int main() {
     }
     const bool pass = prompts >= 20 && wrong == 0;
     std::printf("golden.greedy prompts=%zu tokens=%zu different=%zu %s\n", prompts, prompts * 64, wrong, pass ? "pass" : "FAIL");
-    return pass ? 0 : 1;
+    if (json)
+        std::printf("{\"ours\": %zu, \"peer\": null, \"ratio\": null, \"min\": %zu, \"max\": %zu, \"n\": %zu, \"prompts\": %zu}\n", wrong,
+                    wrong, wrong, prompts, prompts);
+    return pass || json ? 0 : 1;
 }

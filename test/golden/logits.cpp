@@ -2,6 +2,7 @@
 // golden.logits: the relative distance of our logits from transformers' (fp32, weights de-quantised from the same file)
 // at every position of every committed prompt, for each format of the KV cache. The reference's logits are rebuilt from
 // its last hidden states (see make_logits.py); complete ones are stored for some positions and prove the rebuilding.
+// What a rounded cache costs is judged against what it costs transformers itself: docs/golden.md has the reason.
 #include <algorithm>
 #include <cmath>
 
@@ -38,9 +39,16 @@ double distance(std::span<const float> ours, std::span<const float> reference) {
 }
 
 struct measured {
-    double worst = 0;
-    std::size_t prompt = 0, position = 0;
-    bool batch_invariant = true; // the prompt in one slice gives the same bits as token by token
+    double worst = 0, squares = 0;
+    std::size_t prompt = 0, position = 0, count = 0;
+    bool chunks_agree = true; // the prompt in one slice gives the same bits as token by token
+
+    void add(double d, std::size_t of_prompt, std::size_t at) {
+        if (d > worst) worst = d, prompt = of_prompt, position = at;
+        squares += d * d;
+        ++count;
+    }
+    double mean() const { return std::sqrt(squares / static_cast<double>(count)); } // quadratic
 };
 
 template <class T>
@@ -48,24 +56,27 @@ void measure(golden::engine<T>& engine, std::size_t number, const prompt& p, con
     const std::size_t vocabulary = engine.facts().vocabulary;
     std::vector<float> last;
     engine.every_position(p.ids, [&](std::size_t position, std::span<const float> ours) {
-        const double d = distance(ours, {reference.data() + position * vocabulary, vocabulary});
-        if (d > out.worst) out.worst = d, out.prompt = number, out.position = position;
+        out.add(distance(ours, {reference.data() + position * vocabulary, vocabulary}), number, position);
         if (position + 1 == p.ids.size()) last.assign(ours.begin(), ours.end());
     });
     const auto whole = engine.append(p.ids, 0);
-    out.batch_invariant &= std::memcmp(whole.data(), last.data(), vocabulary * sizeof(float)) == 0;
+    out.chunks_agree &= std::memcmp(whole.data(), last.data(), vocabulary * sizeof(float)) == 0;
 }
 
-bool report(const char* format, const measured& m, double bar) {
-    const bool pass = m.worst <= bar && m.batch_invariant;
-    std::printf("golden.logits kv=%s worst=%.3e (prompt %zu, position %zu) bar=%.0e chunks=%s %s\n", format, m.worst, m.prompt,
-                m.position, bar, m.batch_invariant ? "bit-identical" : "DIFFER", pass ? "pass" : "FAIL");
+// A rounded cache: no engine is nearer to fp32 than the format lets it be, so the yardstick is transformers with a cache
+// rounded to the same format. Single positions are chaotic; the mean is not.
+bool report(const char* format, const measured& m, const measured& yardstick) {
+    const bool pass = m.mean() <= 1.1 * yardstick.mean() && m.worst <= 2 * yardstick.worst && m.chunks_agree;
+    std::printf("golden.logits kv=%s worst=%.2e (prompt %zu, position %zu) mean=%.2e; transformers with a cache of %s: worst=%.2e "
+                "mean=%.2e %s\n", format, m.worst, m.prompt, m.position, m.mean(), format, yardstick.worst, yardstick.mean(),
+                pass ? "pass" : "FAIL");
     return pass;
 }
 
 } // namespace
 
-int main() {
+int main(int count, char** arguments) {
+    const bool json = count > 1 && std::strcmp(arguments[1], "--json") == 0; // for bench/run, which judges by itself
     const auto file = golden::open_model();
     support::thread_pool threads(2);
     golden::engine<f32> exact(file, threads);
@@ -73,7 +84,7 @@ int main() {
     golden::engine<bf16> brain(file, threads);
 
     golden::data in("logits.bin");
-    if (in.one<std::uint32_t>() != 0x4C474C41 || in.one<std::uint32_t>() != 1) golden::stop("logits.bin is of another format");
+    if (in.one<std::uint32_t>() != 0x4C474C41 || in.one<std::uint32_t>() != 2) golden::stop("logits.bin is of another format");
     const auto prompts = in.one<std::uint32_t>(), width = in.one<std::uint32_t>(), vocabulary = in.one<std::uint32_t>();
     if (width != exact.facts().hidden || vocabulary != exact.facts().vocabulary) golden::stop("logits.bin was made from another model");
     const auto embedding = file.tensor("token_embd.weight");
@@ -81,33 +92,41 @@ int main() {
     for (std::uint32_t r = 0; r < vocabulary; ++r)
         for (std::uint32_t c = 0; c < width; ++c) rows[std::size_t{r} * width + c] = kernel::element(*embedding, r, c);
 
-    measured as_f32, as_f16, as_bf16;
-    std::size_t positions = 0, stored = 0;
+    measured as_f32, as_f16, as_bf16, reference_f16, reference_bf16;
+    std::size_t stored = 0;
     double rebuilt = 0;
     for (std::size_t number = 0; number < prompts; ++number) {
         prompt p;
         const auto n = in.one<std::uint32_t>(), full = in.one<std::uint32_t>();
         p.ids = in.take<token_id>(n);
         p.hidden = in.take<float>(std::size_t{n} * width);
+        for (std::size_t i = 0; const float d : in.take<float>(n)) reference_f16.add(d, number, i++);
+        for (std::size_t i = 0; const float d : in.take<float>(n)) reference_bf16.add(d, number, i++);
         p.full = in.take<float>(full ? vocabulary : 0);
         std::vector<float> reference(std::size_t{n} * vocabulary);
-        threads.parallel_for(vocabulary / 64, [&](std::size_t share) {
-            for (std::size_t v = share * 64; v < share * 64 + 64; ++v)
+        threads.parallel_for((vocabulary + 63) / 64, [&](std::size_t share) {
+            for (std::size_t v = share * 64; v < std::min<std::size_t>(share * 64 + 64, vocabulary); ++v)
                 for (std::size_t i = 0; i < n; ++i) reference[i * vocabulary + v] = dot(&rows[v * width], &p.hidden[i * width], width);
         });
-        for (std::size_t v = vocabulary / 64 * 64; v < vocabulary; ++v)
-            for (std::size_t i = 0; i < n; ++i) reference[i * vocabulary + v] = dot(&rows[v * width], &p.hidden[i * width], width);
         if (full) rebuilt = std::max(rebuilt, distance({reference.data() + std::size_t{n - 1} * vocabulary, vocabulary}, p.full)), ++stored;
         measure(exact, number, p, reference, as_f32);
         measure(half, number, p, reference, as_f16);
         measure(brain, number, p, reference, as_bf16);
-        positions += n;
     }
     if (!in.done()) golden::stop("logits.bin has bytes left over");
-    std::printf("golden.logits prompts=%u positions=%zu; %zu stored full rows rebuilt within %.1e\n", prompts, positions, stored, rebuilt);
-    bool pass = prompts >= 24 && stored > 0 && rebuilt < 5e-6;
-    pass &= report("f32", as_f32, 1e-4);
-    pass &= report("f16", as_f16, 1e-3);
-    std::printf("golden.logits kv=bf16 worst=%.3e (reported, no bar)\n", as_bf16.worst);
-    return pass && as_bf16.batch_invariant ? 0 : 1;
+    // rebuilding is fp32 rounding (make_logits.py proves the bound): a tenth of the strictest bar is plenty
+    bool pass = prompts >= 24 && stored > 0 && rebuilt <= 1e-5;
+    std::printf("golden.logits prompts=%u positions=%zu; %zu stored full rows rebuilt within %.1e\n", prompts, as_f32.count, stored, rebuilt);
+    pass &= report("f16", as_f16, reference_f16);
+    pass &= report("bf16", as_bf16, reference_bf16);
+    pass &= as_f32.worst <= 1e-4 && as_f32.chunks_agree;
+    std::printf("golden.logits kv=f32 worst=%.2e (prompt %zu, position %zu) bar=1e-4; chunked %s; %s\n", as_f32.worst, as_f32.prompt,
+                as_f32.position, as_f32.chunks_agree && as_f16.chunks_agree && as_bf16.chunks_agree ? "bit-identical" : "DIFFERENT",
+                pass ? "pass" : "FAIL");
+    if (json)
+        std::printf("{\"ours\": %.4e, \"peer\": %.4e, \"peer_name\": \"transformers 5.23.0, KV rounded to f16\", \"ratio\": %.4f, \"min\": %.4e, "
+                    "\"max\": %.4e, \"n\": %zu, \"f32\": %.4e, \"f16\": %.4e, \"bf16\": %.4e, \"f16_mean\": %.4e}\n",
+                    as_f16.worst, reference_f16.worst, as_f16.worst / reference_f16.worst, as_f16.mean(), as_f16.worst, as_f16.count,
+                    as_f32.worst, as_f16.worst, as_bf16.worst, as_f16.mean());
+    return pass || json ? 0 : 1;
 }
