@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""serve_idle.py PROGRAM MODEL: CPU time that all processes of a server use in 10 s without requests, in percent of a
+"""serve_idle.py PROGRAM: CPU time that all processes of a server use in 10 s without requests, in percent of a
 core. It has answered before, so every thread and connection is there."""
 import os
 import statistics
-import sys
 
 from serving import Server, emit, sleep
 
@@ -31,4 +30,3 @@ with Server() as server:
         assert server.pids() == pids, "a process died while nothing happened"
         percents.append(100 * (used(pids) - before) / SECONDS)
 emit(statistics.median(percents), percents, processes=len(pids), unit="% of a core")
-sys.exit(0)

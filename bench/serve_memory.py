@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""serve_memory.py PROGRAM MODEL: resident memory of the largest process of a server, in MiB, after its pools were
+"""serve_memory.py PROGRAM: resident memory of the largest process of a server, in MiB, after its pools were
 filled, and what the bar leaves of it: bytes of the GGUF file + pool + 64 MiB."""
 import concurrent.futures
 import os
