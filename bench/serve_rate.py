@@ -47,7 +47,7 @@ for number in range(ROUNDS):
         pair[who] = rate([program] if who == "ours" else [python, ROOT / "bench/peers/llama_cpp.py"])
     ours.append(pair["ours"][0])
     peers.append(pair["peer"][0])
-    print(f"serve_rate: round {number + 1} of {ROUNDS}: {ours[-1]} and {peers[-1]} tokens/s", file=sys.stderr, flush=True)
+    print(f"serve_rate: {number + 1} of {ROUNDS}: {ours[-1]} and {peers[-1]} tokens/s", file=sys.stderr, flush=True)
 ratios = [mine / theirs for mine, theirs in zip(ours, peers)]
 print(json.dumps({"ours": statistics.median(ours), "peer": statistics.median(peers),
                   "peer_name": "llama.cpp by " + pair["peer"][1]["version"],
