@@ -34,14 +34,18 @@ public:
     // unsupported: another template than the two ChatML programs below. not_found: the file has none (a base model).
     static outcome<chat_template> from(const gguf& file) {
         const auto program = file.text("tokenizer.chat_template");
-        if (!program) return make_fault(program.fault().what.code, program.fault().sentence + ": it says nothing about conversations");
+        if (!program)
+            return make_fault(program.fault().what.code,
+                              program.fault().sentence + ": it says nothing about conversations");
         return of(*program);
     }
     static outcome<chat_template> of(std::string_view program) {
-        if (program == smollm2) return chat_template("You are a helpful AI assistant named SmolLM, trained by Hugging Face");
+        if (program == smollm2)
+            return chat_template("You are a helpful AI assistant named SmolLM, trained by Hugging Face");
         if (program == plain) return chat_template({});
-        return make_fault(errc::unsupported, "the model's chat template is not one that this server knows (ChatML, SmolLM2's or plain); "
-                                             "its conversations would be put in the wrong format");
+        return make_fault(errc::unsupported,
+                          "the model's chat template is not one that this server knows (ChatML, SmolLM2's or plain); "
+                          "its conversations would be put in the wrong format");
     }
 
     // The text that the template's program makes, with the assistant's header at the end.
@@ -53,9 +57,11 @@ public:
     }
 
     // Appends the tokens of that text. unsupported: the vocabulary lacks ChatML's two control tokens.
-    outcome<std::size_t> encode(std::span<const chat_turn> turns, const tokenizer& words, std::vector<token_id>& out) const {
+    outcome<std::size_t> encode(std::span<const chat_turn> turns, const tokenizer& words,
+                                std::vector<token_id>& out) const {
         for (const auto token : {turn_begins, turn_ends})
-            if (!words.special(token)) return make_fault(errc::unsupported, "the vocabulary has no token " + std::string(token));
+            if (!words.special(token))
+                return make_fault(errc::unsupported, "the vocabulary has no token " + std::string(token));
         const std::size_t before = out.size();
         const auto control = [&](std::string_view token) { out.push_back(*words.special(token)); };
         write(turns, control, [&](std::string_view text) { words.encode(text, specials::as_text, out); });
@@ -71,7 +77,8 @@ private:
         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
     // The same without a system message of its own, as transformers' documentation of chat templates gives it.
     static constexpr std::string_view plain =
-        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
+        "'\n'}}{% endfor %}"
         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
     explicit chat_template(std::string_view system) : system_(system) {}

@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static_assert(std::endian::native == std::endian::little, "GGUF numbers are read in place: little-endian machines only");
+static_assert(std::endian::native == std::endian::little,
+              "GGUF numbers are read in place: little-endian machines only");
 
 namespace ashlar::support {
 namespace {
@@ -31,11 +32,24 @@ constexpr int nesting_max = 4; // arrays of arrays: no known file has any
 // Bytes of one element of a number; 0 for what has no fixed size.
 constexpr std::uint64_t size_of(kind type) {
     switch (type) {
-    case kind::u8: case kind::i8: case kind::boolean: return 1;
-    case kind::u16: case kind::i16: return 2;
-    case kind::u32: case kind::i32: case kind::f32: return 4;
-    case kind::u64: case kind::i64: case kind::f64: return 8;
-    case kind::string: case kind::array: return 0;
+    case kind::u8:
+    case kind::i8:
+    case kind::boolean:
+        return 1;
+    case kind::u16:
+    case kind::i16:
+        return 2;
+    case kind::u32:
+    case kind::i32:
+    case kind::f32:
+        return 4;
+    case kind::u64:
+    case kind::i64:
+    case kind::f64:
+        return 8;
+    case kind::string:
+    case kind::array:
+        return 0;
     }
     return 0;
 }
@@ -46,8 +60,8 @@ constexpr std::uint64_t least_size_of(kind type) {
 }
 
 constexpr std::string_view name_of(kind type) {
-    constexpr std::string_view names[] = {"u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64",
-                                          "i64", "f64"};
+    constexpr std::string_view names[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
+                                          "bool", "string", "array", "u64", "i64", "f64"};
     return names[static_cast<std::size_t>(type)];
 }
 
@@ -65,10 +79,10 @@ constexpr storage storages[] = {{0, "F32", kernel::weight_format::f32, 1, 4},
                                 {30, "BF16", kernel::weight_format::bf16, 1, 2}};
 
 constexpr std::pair<std::uint32_t, std::string_view> other_types[] = {
-    {2, "Q4_0"}, {6, "Q5_0"}, {7, "Q5_1"}, {9, "Q8_1"}, {10, "Q2_K"}, {11, "Q3_K"}, {12, "Q4_K"}, {13, "Q5_K"},
-    {14, "Q6_K"}, {15, "Q8_K"}, {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"},
-    {21, "IQ3_S"}, {22, "IQ2_S"}, {23, "IQ4_XS"}, {24, "I8"}, {25, "I16"}, {26, "I32"}, {27, "I64"}, {28, "F64"},
-    {29, "IQ1_M"}, {34, "TQ1_0"}, {35, "TQ2_0"}, {39, "MXFP4"}};
+    {2, "Q4_0"},    {6, "Q5_0"},   {7, "Q5_1"},   {9, "Q8_1"},     {10, "Q2_K"},   {11, "Q3_K"},    {12, "Q4_K"},
+    {13, "Q5_K"},   {14, "Q6_K"},  {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"},
+    {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"}, {23, "IQ4_XS"},  {24, "I8"},     {25, "I16"},     {26, "I32"},
+    {27, "I64"},    {28, "F64"},   {29, "IQ1_M"}, {34, "TQ1_0"},   {35, "TQ2_0"},  {39, "MXFP4"}};
 
 std::string type_words(std::uint32_t id) {
     for (const auto& [known, name] : other_types)
@@ -96,17 +110,30 @@ T load(std::span<const std::byte> bytes, std::uint64_t offset) {
 template <class Take>
 void visit_number(std::span<const std::byte> bytes, kind type, std::uint64_t offset, Take&& take) {
     switch (type) {
-    case kind::u8: return take(load<std::uint8_t>(bytes, offset));
-    case kind::i8: return take(load<std::int8_t>(bytes, offset));
-    case kind::u16: return take(load<std::uint16_t>(bytes, offset));
-    case kind::i16: return take(load<std::int16_t>(bytes, offset));
-    case kind::u32: return take(load<std::uint32_t>(bytes, offset));
-    case kind::i32: return take(load<std::int32_t>(bytes, offset));
-    case kind::u64: return take(load<std::uint64_t>(bytes, offset));
-    case kind::i64: return take(load<std::int64_t>(bytes, offset));
-    case kind::f32: return take(load<float>(bytes, offset));
-    case kind::f64: return take(load<double>(bytes, offset));
-    case kind::boolean: case kind::string: case kind::array: return;
+    case kind::u8:
+        return take(load<std::uint8_t>(bytes, offset));
+    case kind::i8:
+        return take(load<std::int8_t>(bytes, offset));
+    case kind::u16:
+        return take(load<std::uint16_t>(bytes, offset));
+    case kind::i16:
+        return take(load<std::int16_t>(bytes, offset));
+    case kind::u32:
+        return take(load<std::uint32_t>(bytes, offset));
+    case kind::i32:
+        return take(load<std::int32_t>(bytes, offset));
+    case kind::u64:
+        return take(load<std::uint64_t>(bytes, offset));
+    case kind::i64:
+        return take(load<std::int64_t>(bytes, offset));
+    case kind::f32:
+        return take(load<float>(bytes, offset));
+    case kind::f64:
+        return take(load<double>(bytes, offset));
+    case kind::boolean:
+    case kind::string:
+    case kind::array:
+        return;
     }
 }
 
@@ -152,7 +179,8 @@ private:
 
     std::string_view text(const std::string& what, std::uint64_t length_max) {
         const std::uint64_t length = take<std::uint64_t>("the length of " + what);
-        if (length > length_max) fail(errc::corrupt, what + " claims " + std::to_string(length) + " bytes" + at(at_ - 8));
+        if (length > length_max)
+            fail(errc::corrupt, what + " claims " + std::to_string(length) + " bytes" + at(at_ - 8));
         const std::uint64_t from = at_;
         if (!skip(length, what)) return {};
         return {reinterpret_cast<const char*>(out_.bytes_.data()) + from, static_cast<std::size_t>(length)};
@@ -160,7 +188,8 @@ private:
 
     void header() {
         constexpr std::uint32_t magic = 0x46554747; // "GGUF"
-        if (take<std::uint32_t>("the magic") != magic) fail(errc::corrupt, "not a GGUF file: it does not begin with 'GGUF'");
+        if (take<std::uint32_t>("the magic") != magic)
+            fail(errc::corrupt, "not a GGUF file: it does not begin with 'GGUF'");
         out_.version_ = take<std::uint32_t>("the version");
         if (out_.version_ == 0x02000000 || out_.version_ == 0x03000000)
             fail(errc::unsupported, "a big-endian GGUF file: convert it to little-endian first");
@@ -175,7 +204,8 @@ private:
 
     void bound(std::uint64_t count, std::uint64_t least, const std::string& what) {
         if (count > left() / least)
-            fail(errc::corrupt, "the header claims " + std::to_string(count) + " " + what + ", more than the file can hold");
+            fail(errc::corrupt,
+                 "the header claims " + std::to_string(count) + " " + what + ", more than the file can hold");
     }
 
     kind kind_of(const std::string& what) {
@@ -205,14 +235,16 @@ private:
         }
         std::ranges::sort(out_.values_, {}, &gguf::value::key);
         const auto twin = std::ranges::adjacent_find(out_.values_, {}, &gguf::value::key);
-        if (twin != out_.values_.end()) fail(errc::corrupt, "metadata " + quoted(twin->key) + " stands twice in the file");
+        if (twin != out_.values_.end())
+            fail(errc::corrupt, "metadata " + quoted(twin->key) + " stands twice in the file");
     }
 
     void elements(kind type, std::uint64_t count, const std::string& what, int depth) {
         if (fault_) return;
         if (depth > nesting_max) return fail(errc::unsupported, what + " nests arrays too deep" + at(at_));
         if (count > left() / least_size_of(type))
-            return fail(errc::corrupt, what + " claims " + std::to_string(count) + " elements, more than the file holds" + at(at_));
+            return fail(errc::corrupt,
+                        what + " claims " + std::to_string(count) + " elements, more than the file holds" + at(at_));
         if (type == kind::boolean) {
             for (std::uint64_t i = 0; i < count; ++i)
                 if (std::to_integer<int>(out_.bytes_[at_ + i]) > 1)
@@ -238,7 +270,8 @@ private:
             gguf::tensor_entry entry{};
             const std::uint64_t from = at_;
             entry.name = text("the name of tensor " + std::to_string(i), name_length_max);
-            if (entry.name.empty()) fail(errc::corrupt, "the name of tensor " + std::to_string(i) + " is empty" + at(from));
+            if (entry.name.empty())
+                fail(errc::corrupt, "the name of tensor " + std::to_string(i) + " is empty" + at(from));
             const std::string what = "tensor " + quoted(entry.name);
             entry.dimensions = take<std::uint32_t>("the dimension count of " + what);
             if (!fault_ && (entry.dimensions < 1 || entry.dimensions > 4))
@@ -248,7 +281,8 @@ private:
             for (std::uint32_t d = 0; d < entry.dimensions && !fault_; ++d) {
                 entry.extent[d] = take<std::uint64_t>("the shape of " + what);
                 if (fault_) break;
-                if (entry.extent[d] == 0) fail(errc::corrupt, what + " has an empty dimension" + at(from));
+                if (entry.extent[d] == 0)
+                    fail(errc::corrupt, what + " has an empty dimension" + at(from));
                 else if (__builtin_mul_overflow(total, entry.extent[d], &total))
                     fail(errc::corrupt, what + " has a shape whose size overflows" + at(from));
             }
@@ -262,14 +296,16 @@ private:
             entry.format = found->format;
             if (entry.extent[0] % found->block_elements != 0)
                 return fail(errc::corrupt, what + " has rows of " + std::to_string(entry.extent[0]) +
-                                               " elements, which do not divide into blocks of " + std::string(found->name) + at(from));
+                                               " elements, which do not divide into blocks of " +
+                                               std::string(found->name) + at(from));
             if (__builtin_mul_overflow(total / found->block_elements, std::uint64_t{found->block_bytes}, &entry.size))
                 return fail(errc::corrupt, what + " has a shape whose size overflows" + at(from));
             out_.tensors_.push_back(entry);
         }
         std::ranges::sort(out_.tensors_, {}, &gguf::tensor_entry::name);
         const auto twin = std::ranges::adjacent_find(out_.tensors_, {}, &gguf::tensor_entry::name);
-        if (twin != out_.tensors_.end()) fail(errc::corrupt, "tensor " + quoted(twin->name) + " stands twice in the file");
+        if (twin != out_.tensors_.end())
+            fail(errc::corrupt, "tensor " + quoted(twin->name) + " stands twice in the file");
     }
 
     // Turns offsets relative to the data section into offsets in the file and checks each range against the others.
@@ -280,7 +316,8 @@ private:
             if (!given) return fail(errc::corrupt, given.fault().sentence);
             alignment = *given;
             if (!std::has_single_bit(alignment) || alignment > alignment_max)
-                fail(errc::corrupt, "metadata 'general.alignment' is " + std::to_string(alignment) + ", not a sensible power of two");
+                fail(errc::corrupt,
+                     "metadata 'general.alignment' is " + std::to_string(alignment) + ", not a sensible power of two");
         }
         if (fault_ || out_.tensors_.empty()) return;
         const std::uint64_t data = (at_ + alignment - 1) / alignment * alignment; // at_ <= file size: no overflow
@@ -326,9 +363,10 @@ namespace {
 fault absent(std::string_view key) { return make_fault(errc::not_found, "the file has no metadata " + quoted(key)); }
 
 fault mistyped(const gguf::value& value, std::string_view wanted) {
-    const std::string is = value.type == kind::array ? "an array of " + std::string(name_of(value.element)) : std::string(name_of(value.type));
-    return make_fault(errc::invalid_argument,
-                      "metadata " + quoted(value.key) + " is " + is + ", not " + std::string(wanted) + at(value.offset));
+    const std::string is = value.type == kind::array ? "an array of " + std::string(name_of(value.element))
+                                                     : std::string(name_of(value.type));
+    return make_fault(errc::invalid_argument, "metadata " + quoted(value.key) + " is " + is + ", not " +
+                                                  std::string(wanted) + at(value.offset));
 }
 
 constexpr bool is_integer(kind type) {
@@ -401,7 +439,8 @@ outcome<std::vector<std::int64_t>> gguf::integers(std::string_view key) const {
                 if (std::in_range<std::int64_t>(x)) out.push_back(static_cast<std::int64_t>(x));
         });
     if (out.size() != found->count)
-        return make_fault(errc::invalid_argument, "metadata " + quoted(key) + " holds a number out of range" + at(found->offset));
+        return make_fault(errc::invalid_argument,
+                          "metadata " + quoted(key) + " holds a number out of range" + at(found->offset));
     return out;
 }
 
@@ -447,7 +486,9 @@ private:
         const auto found = file_.count(key);
         if (!found) return fault_ = found.fault(), 1;
         if (*found == 0 || *found > max)
-            return fail(errc::out_of_range, "metadata " + quoted(key) + " is " + std::to_string(*found) + ", outside 1 to " + std::to_string(max)), 1;
+            return fail(errc::out_of_range, "metadata " + quoted(key) + " is " + std::to_string(*found) +
+                                                ", outside 1 to " + std::to_string(max)),
+                   1;
         return static_cast<std::uint32_t>(*found);
     }
 
@@ -461,7 +502,8 @@ private:
         const auto found = file_.number(key);
         if (!found) return fault_ = found.fault(), 1;
         const float out = static_cast<float>(*found);
-        if (!(out > 0) || !std::isfinite(out)) return fail(errc::out_of_range, "metadata " + quoted(key) + " is not a positive number"), 1;
+        if (!(out > 0) || !std::isfinite(out))
+            return fail(errc::out_of_range, "metadata " + quoted(key) + " is not a positive number"), 1;
         return out;
     }
 
@@ -469,7 +511,8 @@ private:
         const auto architecture = file_.text("general.architecture");
         if (!architecture) return void(fault_ = architecture.fault());
         if (*architecture != "llama")
-            return fail(errc::unsupported, "the model's architecture is " + quoted(*architecture) + "; only 'llama' is served");
+            return fail(errc::unsupported,
+                        "the model's architecture is " + quoted(*architecture) + "; only 'llama' is served");
         facts_.layers = count("llama.block_count", layers_max);
         facts_.hidden = count("llama.embedding_length", width_max);
         facts_.ffn = count("llama.feed_forward_length", width_max);
@@ -480,19 +523,21 @@ private:
         facts_.rms_epsilon = positive("llama.attention.layer_norm_rms_epsilon", {});
         if (fault_) return;
         if (!file_.has("llama.attention.key_length") && facts_.hidden % facts_.heads != 0)
-            return fail(errc::invalid_argument, "the width " + std::to_string(facts_.hidden) + " does not divide into " +
-                                                    std::to_string(facts_.heads) + " heads");
+            return fail(errc::invalid_argument, "the width " + std::to_string(facts_.hidden) +
+                                                    " does not divide into " + std::to_string(facts_.heads) + " heads");
         facts_.head_dim = count_or("llama.attention.key_length", width_max, facts_.hidden / facts_.heads);
         if (fault_) return;
         if (facts_.heads % facts_.kv_heads != 0)
             return fail(errc::invalid_argument, std::to_string(facts_.heads) + " query heads do not divide into " +
                                                     std::to_string(facts_.kv_heads) + " KV heads");
         if (facts_.head_dim % 2 != 0)
-            return fail(errc::invalid_argument, "heads of " + std::to_string(facts_.head_dim) + " dimensions: rotary positions need an even number");
+            return fail(errc::invalid_argument, "heads of " + std::to_string(facts_.head_dim) +
+                                                    " dimensions: rotary positions need an even number");
         if (count_or("llama.attention.value_length", width_max, facts_.head_dim) != facts_.head_dim)
             return fail(errc::unsupported, "values and keys of different head dimensions are not served");
         if (count_or("llama.rope.dimension_count", width_max, facts_.head_dim) != facts_.head_dim)
-            return fail(errc::unsupported, "rotary positions over a part of the head are not served ('llama.rope.dimension_count')");
+            return fail(errc::unsupported,
+                        "rotary positions over a part of the head are not served ('llama.rope.dimension_count')");
         const auto embedding = file_.tensor("token_embd.weight");
         if (!embedding) return void(fault_ = embedding.fault());
         facts_.vocabulary = count_or("llama.vocab_size", tokens_max, embedding->rows);
@@ -503,7 +548,8 @@ private:
     void refuse_variants() {
         if (fault_) return;
         if (const auto scaling = file_.text("llama.rope.scaling.type"); scaling && *scaling != "none")
-            return fail(errc::unsupported, "rotary scaling " + quoted(*scaling) + " is not served ('llama.rope.scaling.type')");
+            return fail(errc::unsupported,
+                        "rotary scaling " + quoted(*scaling) + " is not served ('llama.rope.scaling.type')");
         for (const std::string_view key : {"llama.rope.scale_linear", "llama.rope.scaling.factor"})
             if (const auto scale = file_.number(key); scale && *scale != 1.0)
                 return fail(errc::unsupported, "rotary scaling is not served (" + quoted(key) + ")");
@@ -517,9 +563,10 @@ private:
         const auto found = file_.tensor(name);
         if (!found) return void(fault_ = found.fault());
         if (found->rows != rows || found->columns != columns)
-            return fail(errc::invalid_argument, "tensor " + quoted(name) + " is " + std::to_string(found->rows) + " x " +
-                                                    std::to_string(found->columns) + "; the metadata asks for " +
-                                                    std::to_string(rows) + " x " + std::to_string(columns));
+            return fail(errc::invalid_argument, "tensor " + quoted(name) + " is " + std::to_string(found->rows) +
+                                                    " x " + std::to_string(found->columns) +
+                                                    "; the metadata asks for " + std::to_string(rows) + " x " +
+                                                    std::to_string(columns));
         if (rows == 1 && found->format != kernel::weight_format::f32)
             return fail(errc::unsupported, "tensor " + quoted(name) + " is a norm that is not stored as F32");
         ++expected_;
@@ -547,7 +594,8 @@ private:
         if (fault_ || expected_ == file_.tensors().size()) return;
         for (const auto& entry : file_.tensors()) // more than a Llama has: biases, rotary factors, experts
             if (!belongs(entry.name))
-                return fail(errc::unsupported, "tensor " + quoted(entry.name) + " is no part of a plain Llama; ignoring it would change the answer");
+                return fail(errc::unsupported, "tensor " + quoted(entry.name) +
+                                                   " is no part of a plain Llama; ignoring it would change the answer");
         fail(errc::unsupported, "the file holds more layers than 'llama.block_count' says");
     }
 
@@ -555,8 +603,8 @@ private:
         if (name == "token_embd.weight" || name == "output_norm.weight" || name == "output.weight") return true;
         if (!name.starts_with("blk.")) return false;
         name.remove_prefix(std::min(name.size(), name.find('.', 4)));
-        for (const std::string_view part : {".attn_norm", ".attn_q", ".attn_k", ".attn_v", ".attn_output", ".ffn_norm", ".ffn_gate",
-                                            ".ffn_up", ".ffn_down"})
+        for (const std::string_view part : {".attn_norm", ".attn_q", ".attn_k", ".attn_v", ".attn_output", ".ffn_norm",
+                                            ".ffn_gate", ".ffn_up", ".ffn_down"})
             if (name.starts_with(part) && name.substr(part.size()) == ".weight") return true;
         return false;
     }
@@ -574,14 +622,17 @@ outcome<model::llama_facts> gguf::facts() const { return facts_reader(*this).run
 outcome<gguf_file> gguf_file::open(const std::string& path) {
     const auto complain = [&](const char* what) {
         const int number = errno;
-        return make_fault(errc::io, std::string(what) + " '" + path + "': " + std::generic_category().message(number), number);
+        return make_fault(errc::io, std::string(what) + " '" + path + "': " + std::generic_category().message(number),
+                          number);
     };
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return complain("cannot open the model file");
     struct stat facts{};
     if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_size <= 0) {
-        if (S_ISDIR(facts.st_mode)) errno = EISDIR;
-        else if (errno == 0 || facts.st_size <= 0) errno = EINVAL;
+        if (S_ISDIR(facts.st_mode))
+            errno = EISDIR;
+        else if (errno == 0 || facts.st_size <= 0)
+            errno = EINVAL;
         const fault why = complain("cannot use the model file");
         ::close(descriptor);
         return why;
@@ -600,7 +651,8 @@ outcome<gguf_file> gguf_file::open(const std::string& path) {
 }
 
 gguf_file::gguf_file(gguf_file&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), directory_(std::move(other.directory_)) {}
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
+      directory_(std::move(other.directory_)) {}
 
 gguf_file& gguf_file::operator=(gguf_file&& other) noexcept {
     std::swap(data_, other.data_);

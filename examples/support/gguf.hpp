@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads GGUF model files, versions 2 and 3, without trusting them: every length is checked against the bytes that are
-// there before it is used, counts are bounded by the file's size, and a refusal names the field or tensor and its offset.
-// Nothing is copied: strings and tensors point into the mapping, which must outlive them.
+// there before it is used, counts are bounded by the file's size, and a refusal names the field or tensor and its
+// offset. Nothing is copied: strings and tensors point into the mapping, which must outlive them.
 //
 //     auto file = support::gguf_file::open("model.gguf");
 //     auto facts = file->facts();                              // Llama's dimensions, or a sentence
@@ -30,14 +30,26 @@ namespace ashlar::support {
 class gguf {
 public:
     enum class kind : std::uint32_t {
-        u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 // the numbers are the format's
+        u8,
+        i8,
+        u16,
+        i16,
+        u32,
+        i32,
+        f32,
+        boolean,
+        string,
+        array,
+        u64,
+        i64,
+        f64 // the numbers are the format's
     };
     struct value {
         std::string_view key;
         kind type;
-        kind element;           // of an array: what it holds
-        std::uint64_t count;    // of an array: how many; otherwise 1
-        std::uint64_t offset;   // of the first element's bytes from the start of the file
+        kind element;         // of an array: what it holds
+        std::uint64_t count;  // of an array: how many; otherwise 1
+        std::uint64_t offset; // of the first element's bytes from the start of the file
     };
     struct tensor_entry {
         std::string_view name;

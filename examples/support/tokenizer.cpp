@@ -44,8 +44,10 @@ std::string repaired(std::string_view text) {
     for (std::size_t at = 0; at < text.size();) {
         const code_point read = read_utf8_leniently(text, at);
         const bool fits = read.length != 0 && read.code <= 0x10ffff;
-        if (fits) append_utf8(out, read.code);
-        else out += replacement;
+        if (fits)
+            append_utf8(out, read.code);
+        else
+            out += replacement;
         at += fits ? read.length : 1;
     }
     return out;
@@ -135,11 +137,14 @@ public:
         const auto pre = file.text("tokenizer.ggml.pre");
         if (!pre) return pre.fault();
         if (*model != "gpt2" || *pre != "smollm")
-            return make_fault(errc::unsupported, "the file's tokenizer is '" + std::string(model->substr(0, 40)) + "' with pre-tokenizer '" +
-                                                     std::string(pre->substr(0, 40)) + "'; only 'gpt2' with 'smollm' is built in");
-        for (const std::string_view key : {"tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_space_prefix"})
+            return make_fault(errc::unsupported, "the file's tokenizer is '" + std::string(model->substr(0, 40)) +
+                                                     "' with pre-tokenizer '" + std::string(pre->substr(0, 40)) +
+                                                     "'; only 'gpt2' with 'smollm' is built in");
+        for (const std::string_view key :
+             {"tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_space_prefix"})
             if (const auto on = file.flag(key); on && *on)
-                return make_fault(errc::unsupported, "metadata '" + std::string(key) + "' asks for something that this tokenizer does not do");
+                return make_fault(errc::unsupported, "metadata '" + std::string(key) +
+                                                         "' asks for something that this tokenizer does not do");
         tokenizer_builder work;
         if (auto why = work.tokens(file)) return *why;
         if (auto why = work.merges(file)) return *why;
@@ -162,7 +167,8 @@ private:
         for (std::uint32_t id = 0; id < texts->size(); ++id) {
             const std::string_view text = (*texts)[id];
             if (text.empty() || !ids_.emplace(text, id).second)
-                return make_fault(errc::corrupt, "token " + std::to_string(id) + " is empty or stands twice in the vocabulary");
+                return make_fault(errc::corrupt,
+                                  "token " + std::to_string(id) + " is empty or stands twice in the vocabulary");
             const std::int64_t type = (*types)[id];
             const std::size_t from = out_.bytes_.size();
             if (type == control || type == unknown || type == user_defined) {
@@ -173,20 +179,27 @@ private:
                 for (std::size_t at = 0; at < text.size();) {
                     const code_point read = read_utf8(text, at);
                     if (read.length == 0 || read.code >= characters.size() || characters[read.code] < 0)
-                        return make_fault(errc::corrupt, "token " + std::to_string(id) + " is not written in GPT-2's byte alphabet");
+                        return make_fault(errc::corrupt,
+                                          "token " + std::to_string(id) + " is not written in GPT-2's byte alphabet");
                     out_.bytes_ += static_cast<char>(characters[read.code]);
                     at += read.length;
                 }
-                if (out_.bytes_.size() == from + 1) out_.byte_[static_cast<unsigned char>(out_.bytes_[from])] = static_cast<std::int32_t>(id);
+                if (out_.bytes_.size() == from + 1)
+                    out_.byte_[static_cast<unsigned char>(out_.bytes_[from])] = static_cast<std::int32_t>(id);
             } else {
-                return make_fault(errc::unsupported, "token " + std::to_string(id) + " is of type " + std::to_string(type) +
+                return make_fault(errc::unsupported, "token " + std::to_string(id) + " is of type " +
+                                                         std::to_string(type) +
                                                          ", which a byte-level vocabulary does not have");
             }
-            if (out_.bytes_.size() > none) return make_fault(errc::unsupported, "the vocabulary holds more than 4 GiB of text");
+            if (out_.bytes_.size() > none)
+                return make_fault(errc::unsupported, "the vocabulary holds more than 4 GiB of text");
             out_.ends_.push_back(static_cast<std::uint32_t>(out_.bytes_.size()));
             out_.special_.push_back(type == control || type == unknown);
         }
-        std::ranges::stable_sort(out_.needles_, std::ranges::greater{}, [&](const auto& n) { return (*texts)[n.id].size(); });
+        std::ranges::sort(out_.needles_, [&](const auto& a, const auto& b) { // longest first, then by id
+            const std::size_t left = (*texts)[a.id].size(), right = (*texts)[b.id].size();
+            return left != right ? left > right : a.id < b.id;
+        });
         return {};
     }
 
@@ -206,21 +219,24 @@ private:
             if (left == ids_.end() || right == ids_.end() || both == ids_.end()) return contradiction(rank);
             std::size_t slot = slot_of(left->second, right->second) & (out_.merges_.size() - 1);
             for (; out_.merges_[slot].joined != none; slot = (slot + 1) & (out_.merges_.size() - 1))
-                if (out_.merges_[slot].left == left->second && out_.merges_[slot].right == right->second) return contradiction(rank);
+                if (out_.merges_[slot].left == left->second && out_.merges_[slot].right == right->second)
+                    return contradiction(rank);
             out_.merges_[slot] = {left->second, right->second, rank, both->second};
         }
         return {};
     }
 
     static fault contradiction(std::uint32_t rank) {
-        return make_fault(errc::corrupt, "merge " + std::to_string(rank) + " stands twice, or joins what is not in the vocabulary");
+        return make_fault(errc::corrupt,
+                          "merge " + std::to_string(rank) + " stands twice, or joins what is not in the vocabulary");
     }
 
     std::optional<fault> named(const gguf& file, std::string_view key, std::optional<token_id>& into) const {
         if (!file.has(key)) return {};
         const auto id = file.count(key);
         if (!id) return id.fault();
-        if (*id >= out_.size()) return make_fault(errc::corrupt, "metadata '" + std::string(key) + "' is outside the vocabulary");
+        if (*id >= out_.size())
+            return make_fault(errc::corrupt, "metadata '" + std::string(key) + "' is outside the vocabulary");
         into = static_cast<token_id>(*id);
         return {};
     }
@@ -243,9 +259,12 @@ void tokenizer::encode(std::string_view bytes, specials how, std::vector<token_i
     std::size_t from = 0;
     for (std::size_t at = 0; at < bytes.size();) {
         const auto matches = [&](const needle& n) {
-            return (n.always || how == specials::parse) && bytes.substr(at).starts_with(bytes_of(static_cast<token_id>(n.id)));
+            return (n.always || how == specials::parse) &&
+                   bytes.substr(at).starts_with(bytes_of(static_cast<token_id>(n.id)));
         };
-        const auto found = needle_begins_[static_cast<unsigned char>(bytes[at])] ? std::ranges::find_if(needles_, matches) : needles_.end();
+        const auto found = needle_begins_[static_cast<unsigned char>(bytes[at])]
+                               ? std::ranges::find_if(needles_, matches)
+                               : needles_.end();
         if (found == needles_.end()) {
             ++at;
             continue;
@@ -313,7 +332,8 @@ void tokenizer::encode_word(std::string_view word, scratch& work, std::vector<to
         consider(left.previous);
         consider(best.at);
     }
-    for (std::uint32_t at = symbols.empty() ? none : 0; at != none; at = symbols[at].next) out.push_back(static_cast<token_id>(symbols[at].id));
+    for (std::uint32_t at = symbols.empty() ? none : 0; at != none; at = symbols[at].next)
+        out.push_back(static_cast<token_id>(symbols[at].id));
 }
 
 std::string_view tokenizer::bytes_of(token_id id) const {
@@ -353,7 +373,10 @@ std::string detokenizer::push(token_id id) {
         std::size_t length = 1;
         bool hopeful = false;
         const auto lead = static_cast<unsigned char>(held_[at]);
-        const std::size_t whole = lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 1;
+        const std::size_t whole = lead >= 0xc2 && lead < 0xe0   ? 2
+                                  : lead >= 0xe0 && lead < 0xf0 ? 3
+                                  : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                                : 1;
         for (std::size_t i = 1; i < whole; ++i) { // the longest beginning of a character (Unicode 16, §3.9, table 3-7)
             if (at + i == held_.size()) {
                 hopeful = true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Byte-level BPE as GPT-2 defined it, with SmolLM's pre-tokenizer, over a GGUF's own vocabulary and merges. Any bytes can
-// be encoded: what is not UTF-8 is read as llama.cpp reads it, a replacement character for each byte that does not fit.
+// Byte-level BPE as GPT-2 defined it, with SmolLM's pre-tokenizer, over a GGUF's own vocabulary and merges. Any bytes
+// can be encoded: what is not UTF-8 is read as llama.cpp reads it, a replacement character for each byte that does not
+// fit.
 //
 //     auto words = support::tokenizer::from(file->directory());
 //     std::vector<token_id> ids = words->encode("<|im_start|>user\n", support::specials::parse);
@@ -25,7 +26,8 @@
 
 namespace ashlar::support {
 
-// Whether control tokens written out in the text become those tokens. Parse what a template made; never what a user sent.
+// Whether control tokens written out in the text become those tokens. Parse what a template made; never what a user
+// sent.
 enum class specials : bool { as_text, parse };
 
 class tokenizer {
@@ -77,7 +79,8 @@ private:
 // replacement characters, so that the output is always valid.
 class detokenizer {
 public:
-    explicit detokenizer(const tokenizer& words, bool skip_specials = true) : words_(&words), skip_specials_(skip_specials) {}
+    explicit detokenizer(const tokenizer& words, bool skip_specials = true)
+        : words_(&words), skip_specials_(skip_specials) {}
 
     std::string push(token_id id); // what can be shown now; may be empty
     std::string finish();          // what was held back

@@ -44,7 +44,9 @@ struct code_point {
 // The structure of UTF-8 only: over-long forms, surrogates and numbers up to 0x1fffff pass, as in llama.cpp's
 // unicode_cpt_from_utf8 (ggml-org/llama.cpp, src/unicode.cpp).
 inline code_point read_utf8_leniently(std::string_view text, std::size_t at) {
-    const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[at + i])); };
+    const auto byte = [&](std::size_t i) {
+        return static_cast<std::uint32_t>(static_cast<unsigned char>(text[at + i]));
+    };
     const std::uint32_t lead = byte(0);
     if (lead < 0x80) return {lead, 1};
     const std::uint32_t length = lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf8 ? 4 : 0;
@@ -68,9 +70,12 @@ inline code_point read_utf8(std::string_view text, std::size_t at) {
 inline void append_utf8(std::string& out, std::uint32_t code) {
     const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
     if (code < 0x80) return put(code);
-    if (code < 0x800) put(0xc0 | code >> 6);
-    else if (code < 0x10000) put(0xe0 | code >> 12), put(0x80 | (code >> 6 & 0x3f));
-    else put(0xf0 | code >> 18), put(0x80 | (code >> 12 & 0x3f)), put(0x80 | (code >> 6 & 0x3f));
+    if (code < 0x800)
+        put(0xc0 | code >> 6);
+    else if (code < 0x10000)
+        put(0xe0 | code >> 12), put(0x80 | (code >> 6 & 0x3f));
+    else
+        put(0xf0 | code >> 18), put(0x80 | (code >> 12 & 0x3f)), put(0x80 | (code >> 6 & 0x3f));
     put(0x80 | (code & 0x3f));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// golden.chat: conversations become the text that jinja2 makes of the model's own template, and its tokens; except that a
-// control token which somebody wrote into a message stays text. Any other template is refused.
+// golden.chat: conversations become the text that jinja2 makes of the model's own template, and its tokens; except that
+// a control token which somebody wrote into a message stays text. Any other template is refused.
 #include <golden/golden.hpp>
 
 #include <algorithm>
@@ -44,26 +44,33 @@ int main() {
 
             const auto controls = std::ranges::count_if(ids, [&](token_id id) { return words->is_special(id); });
             const auto written = std::ranges::count_if(expected, [&](token_id id) { return words->is_special(id); });
-            const bool system = rendered.starts_with("<|im_start|>system") && (turns.empty() || turns[0].role != "system");
+            const bool system =
+                rendered.starts_with("<|im_start|>system") && (turns.empty() || turns[0].role != "system");
             bool right = chat->render(turns) == rendered && words->decode(ids, false) == rendered;
-            right &= static_cast<std::size_t>(controls) == 2 * (turns.size() + system) + 1; // those of the format, no more
-            if (written == controls) right &= std::equal(ids.begin(), ids.end(), expected.begin(), expected.end());
-            else ++forged;
+            right &=
+                static_cast<std::size_t>(controls) == 2 * (turns.size() + system) + 1; // those of the format, no more
+            if (written == controls)
+                right &= std::equal(ids.begin(), ids.end(), expected.begin(), expected.end());
+            else
+                ++forged;
             if (right) continue;
             ++wrong;
-            std::printf("another prompt than the reference's:\n%s\n---\n%s\n", rendered.c_str(), chat->render(turns).c_str());
+            std::printf("another prompt than the reference's:\n%s\n---\n%s\n", rendered.c_str(),
+                        chat->render(turns).c_str());
         }
         for (std::size_t i = 0; i <= program.size(); i += 7) { // a template is known whole or not at all
             std::string other = program;
             other.insert(i, " ");
             const auto refused = support::chat_template::of(other);
-            if (!refused && refused.fault().what.code == errc::unsupported && !refused.fault().sentence.empty()) continue;
+            if (!refused && refused.fault().what.code == errc::unsupported && !refused.fault().sentence.empty())
+                continue;
             ++wrong;
             std::printf("a changed template is not refused: %s\n", other.c_str());
         }
     }
     if (!in.done()) golden::stop("chat.bin has bytes left over");
     const bool pass = wrong == 0 && conversations >= 60 && forged > 0;
-    std::printf("golden.chat conversations=%zu forged_controls=%zu different=%zu %s\n", conversations, forged, wrong, pass ? "pass" : "FAIL");
+    std::printf("golden.chat conversations=%zu forged_controls=%zu different=%zu %s\n", conversations, forged, wrong,
+                pass ? "pass" : "FAIL");
     return pass ? 0 : 1;
 }

@@ -24,14 +24,17 @@ public:
     static constexpr std::uint32_t context = 512, blocks = context / 16;
 
     engine(const ashlar::support::gguf_file& file, ashlar::support::thread_pool& threads)
-        : threads_(&threads), facts_(facts_of(file)),
-          layout_{.shape = {.layers = facts_.layers, .kv_heads = facts_.kv_heads, .head_dim = facts_.head_dim, .blocks = blocks}},
+        : threads_(&threads), facts_(facts_of(file)), layout_{.shape = {.layers = facts_.layers,
+                                                                        .kv_heads = facts_.kv_heads,
+                                                                        .head_dim = facts_.head_dim,
+                                                                        .blocks = blocks}},
           pool_(layout_.bytes()), decoder_(make(file)) {}
 
     const ashlar::model::llama_facts& facts() const { return facts_; }
 
     void forward(std::span<const ashlar::model::slice> batch) {
-        if (!decoder_.forward(batch, layout_, pool_.data(), *threads_, [](ashlar::layer_id) {})) stop("the decoder refuses a batch");
+        if (!decoder_.forward(batch, layout_, pool_.data(), *threads_, [](ashlar::layer_id) {}))
+            stop("the decoder refuses a batch");
     }
     // One slice; the logits of its last token.
     std::span<const float> append(std::span<const ashlar::token_id> ids, std::uint32_t position) {
@@ -65,7 +68,8 @@ private:
             return *found;
         };
         ashlar::model::tensor_name culprit;
-        auto made = decoder::make(facts_, {.tokens = context, .slices = 64, .context = context}, by_name, *threads_, culprit);
+        auto made =
+            decoder::make(facts_, {.tokens = context, .slices = 64, .context = context}, by_name, *threads_, culprit);
         if (!made) stop("no decoder: " + std::string(to_string(made.error().code)) + " " + std::string(culprit.view()));
         return std::move(made).value();
     }

@@ -24,7 +24,8 @@ namespace golden {
 inline ashlar::support::gguf_file open_model() {
     const char* given = std::getenv("ASHLAR_MODEL");
     auto file = ashlar::support::gguf_file::open(given ? given : ASHLAR_MODEL_DEFAULT);
-    if (!file) stop(file.fault().sentence + "; set ASHLAR_MODEL to SmolLM2-135M-Instruct's Q4_1 GGUF (test/run fetches it)");
+    if (!file)
+        stop(file.fault().sentence + "; set ASHLAR_MODEL to SmolLM2-135M-Instruct's Q4_1 GGUF (test/run fetches it)");
     return std::move(file).value();
 }
 
@@ -45,7 +46,9 @@ public:
         return out;
     }
     template <class T>
-    T one() { return take<T>(1)[0]; }
+    T one() {
+        return take<T>(1)[0];
+    }
     bool done() const { return at_ == bytes_.size(); }
 
 private:

@@ -52,7 +52,8 @@ struct measured {
 };
 
 template <class T>
-void measure(golden::engine<T>& engine, std::size_t number, const prompt& p, const std::vector<float>& reference, measured& out) {
+void measure(golden::engine<T>& engine, std::size_t number, const prompt& p, const std::vector<float>& reference,
+             measured& out) {
     const std::size_t vocabulary = engine.facts().vocabulary;
     std::vector<float> last;
     engine.every_position(p.ids, [&](std::size_t position, std::span<const float> ours) {
@@ -63,12 +64,14 @@ void measure(golden::engine<T>& engine, std::size_t number, const prompt& p, con
     out.chunks_agree &= std::memcmp(whole.data(), last.data(), vocabulary * sizeof(float)) == 0;
 }
 
-// A rounded cache: no engine is nearer to fp32 than the format lets it be, so the yardstick is transformers with a cache
-// rounded to the same format. Single positions are chaotic; the mean is not.
+// A rounded cache: no engine is nearer to fp32 than the format lets it be, so the yardstick is transformers with a
+// cache rounded to the same format. Single positions are chaotic; the mean is not.
 bool report(const char* format, const measured& m, const measured& yardstick) {
     const bool pass = m.mean() <= 1.1 * yardstick.mean() && m.worst <= 2 * yardstick.worst && m.chunks_agree;
-    std::printf("golden.logits kv=%s worst=%.2e (prompt %zu, position %zu) mean=%.2e; transformers with a cache of %s: worst=%.2e "
-                "mean=%.2e %s\n", format, m.worst, m.prompt, m.position, m.mean(), format, yardstick.worst, yardstick.mean(),
+    std::printf("golden.logits kv=%s worst=%.2e (prompt %zu, position %zu) mean=%.2e; transformers with a cache of %s: "
+                "worst=%.2e "
+                "mean=%.2e %s\n",
+                format, m.worst, m.prompt, m.position, m.mean(), format, yardstick.worst, yardstick.mean(),
                 pass ? "pass" : "FAIL");
     return pass;
 }
@@ -84,9 +87,11 @@ int main(int count, char** arguments) {
     golden::engine<bf16> brain(file, threads);
 
     golden::data in("logits.bin");
-    if (in.one<std::uint32_t>() != 0x4C474C41 || in.one<std::uint32_t>() != 2) golden::stop("logits.bin is of another format");
+    if (in.one<std::uint32_t>() != 0x4C474C41 || in.one<std::uint32_t>() != 2)
+        golden::stop("logits.bin is of another format");
     const auto prompts = in.one<std::uint32_t>(), width = in.one<std::uint32_t>(), vocabulary = in.one<std::uint32_t>();
-    if (width != exact.facts().hidden || vocabulary != exact.facts().vocabulary) golden::stop("logits.bin was made from another model");
+    if (width != exact.facts().hidden || vocabulary != exact.facts().vocabulary)
+        golden::stop("logits.bin was made from another model");
     const auto embedding = file.tensor("token_embd.weight");
     std::vector<float> rows(std::size_t{vocabulary} * width);
     for (std::uint32_t r = 0; r < vocabulary; ++r)
@@ -106,9 +111,13 @@ int main(int count, char** arguments) {
         std::vector<float> reference(std::size_t{n} * vocabulary);
         threads.parallel_for((vocabulary + 63) / 64, [&](std::size_t share) {
             for (std::size_t v = share * 64; v < std::min<std::size_t>(share * 64 + 64, vocabulary); ++v)
-                for (std::size_t i = 0; i < n; ++i) reference[i * vocabulary + v] = dot(&rows[v * width], &p.hidden[i * width], width);
+                for (std::size_t i = 0; i < n; ++i)
+                    reference[i * vocabulary + v] = dot(&rows[v * width], &p.hidden[i * width], width);
         });
-        if (full) rebuilt = std::max(rebuilt, distance({reference.data() + std::size_t{n - 1} * vocabulary, vocabulary}, p.full)), ++stored;
+        if (full)
+            rebuilt =
+                std::max(rebuilt, distance({reference.data() + std::size_t{n - 1} * vocabulary, vocabulary}, p.full)),
+            ++stored;
         measure(exact, number, p, reference, as_f32);
         measure(half, number, p, reference, as_f16);
         measure(brain, number, p, reference, as_bf16);
@@ -116,17 +125,20 @@ int main(int count, char** arguments) {
     if (!in.done()) golden::stop("logits.bin has bytes left over");
     // rebuilding is fp32 rounding (make_logits.py proves the bound): a tenth of the strictest bar is plenty
     bool pass = prompts >= 24 && stored > 0 && rebuilt <= 1e-5;
-    std::printf("golden.logits prompts=%u positions=%zu; %zu stored full rows rebuilt within %.1e\n", prompts, as_f32.count, stored, rebuilt);
+    std::printf("golden.logits prompts=%u positions=%zu; %zu stored full rows rebuilt within %.1e\n", prompts,
+                as_f32.count, stored, rebuilt);
     pass &= report("f16", as_f16, reference_f16);
     pass &= report("bf16", as_bf16, reference_bf16);
     pass &= as_f32.worst <= 1e-4 && as_f32.chunks_agree;
-    std::printf("golden.logits kv=f32 worst=%.2e (prompt %zu, position %zu) bar=1e-4; chunked %s; %s\n", as_f32.worst, as_f32.prompt,
-                as_f32.position, as_f32.chunks_agree && as_f16.chunks_agree && as_bf16.chunks_agree ? "bit-identical" : "DIFFERENT",
+    std::printf("golden.logits kv=f32 worst=%.2e (prompt %zu, position %zu) bar=1e-4; chunked %s; %s\n", as_f32.worst,
+                as_f32.prompt, as_f32.position,
+                as_f32.chunks_agree && as_f16.chunks_agree && as_bf16.chunks_agree ? "bit-identical" : "DIFFERENT",
                 pass ? "pass" : "FAIL");
     if (json)
-        std::printf("{\"ours\": %.4e, \"peer\": %.4e, \"peer_name\": \"transformers 5.23.0, KV rounded to f16\", \"ratio\": %.4f, \"min\": %.4e, "
+        std::printf("{\"ours\": %.4e, \"peer\": %.4e, \"peer_name\": \"transformers 5.23.0, KV rounded to f16\", "
+                    "\"ratio\": %.4f, \"min\": %.4e, "
                     "\"max\": %.4e, \"n\": %zu, \"f32\": %.4e, \"f16\": %.4e, \"bf16\": %.4e, \"f16_mean\": %.4e}\n",
-                    as_f16.worst, reference_f16.worst, as_f16.worst / reference_f16.worst, as_f16.mean(), as_f16.worst, as_f16.count,
-                    as_f32.worst, as_f16.worst, as_bf16.worst, as_f16.mean());
+                    as_f16.worst, reference_f16.worst, as_f16.worst / reference_f16.worst, as_f16.mean(), as_f16.worst,
+                    as_f16.count, as_f32.worst, as_f16.worst, as_bf16.worst, as_f16.mean());
     return pass || json ? 0 : 1;
 }

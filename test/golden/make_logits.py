@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes logits.bin and greedy.txt, in some ten minutes on one core:  python3 make_logits.py MODEL.gguf
+"""Makes logits.bin and greedy.txt:  python3 make_logits.py MODEL.gguf
 
-The prompts of prompts.py are taken in their order: the first `clear_count` whose best and second-best logit stay further
-than 1e-2 apart during 64 greedy tokens (the clear ones), and the first `unclear_count` that come nearer to a tie.
+The prompts of prompts.py are taken in their order: the first `clear_count` whose best and second-best logit stay
+further than 1e-2 apart during 64 greedy tokens (the clear ones), and the first `unclear_count` that come nearer to a
+tie. In some ten minutes on one core.
 
 greedy.txt holds the clear ones, three lines a prompt: the smallest margin, the prompt's ids, the 64 ids that follow.
 logits.bin holds all of them. Per position it has the reference's last hidden state h (after the final norm). The
@@ -71,7 +72,8 @@ with torch.no_grad():
         if (clear if is_clear else unclear) < (clear_count if is_clear else unclear_count):
             chosen.append((ids, follow, margin))
             clear, unclear = clear + is_clear, unclear + (not is_clear)
-        print(f"{len(chosen)} chosen: {clear} clear, {unclear} not; margin {margin:.4f} after {text[:40]!r}", flush=True)
+        print(f"{len(chosen)} chosen: {clear} clear, {unclear} not; margin {margin:.4f} after {text[:40]!r}",
+              flush=True)
         if clear == clear_count and unclear == unclear_count:
             break
     assert clear == clear_count and unclear == unclear_count, "prompts.py has too few prompts of one kind"
@@ -83,7 +85,7 @@ with torch.no_grad():
             hidden = model.model(torch.tensor([ids])).last_hidden_state[0].numpy()
             logits = logits_of(ids)
             # E h in float64 may differ from the reference's float32 product by that product's rounding and no more:
-            # |error| <= n u / (1 - n u) (|E| |h|), N. Higham, Accuracy and Stability of Numerical Algorithms, eq. (3.5).
+            # |error| <= n u / (1 - n u) (|E| |h|): N. Higham, Accuracy and Stability of Numerical Algorithms, (3.5).
             exact = hidden.astype(numpy.float64)
             rebuilt, rounding = exact @ embedding.T, embedding.shape[1] * 2.0**-24
             assert (abs(rebuilt - logits) <= rounding / (1 - rounding) * (abs(exact) @ abs(embedding).T)).all()
@@ -92,7 +94,8 @@ with torch.no_grad():
             for name, found in {"rebuilt": distance(rebuilt, logits), **halves}.items():
                 worst[name] = max(worst[name], float(found.max()))
             full = number % full_every == 0
-            out.write(struct.pack("<2I", len(ids), full) + numpy.array(ids, "<i4").tobytes() + hidden.astype("<f4").tobytes())
+            out.write(struct.pack("<2I", len(ids), full) + numpy.array(ids, "<i4").tobytes())
+            out.write(hidden.astype("<f4").tobytes())
             for found in halves.values():
                 out.write(found.astype("<f4").tobytes())
             if full:

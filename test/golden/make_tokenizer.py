@@ -18,18 +18,24 @@ import sys
 here = pathlib.Path(__file__).parent
 random.seed(20)
 
-words = ("the of and stone wall I'll we've they're it's don't I'd I'm 'S 'Ll ' s x' '' 'sss can't'd naïve Ünïcödé façade "
-         "don’t supercalifragilisticexpialidocious HTTPServer camelCase snake_case __init__ 0xDEADBEEF 1e-9 3.14 1,000,000 "
+words = ("the of and stone wall I'll we've they're it's don't I'd I'm 'S 'Ll ' s x' '' 'sss can't'd naïve Ünïcödé "
+         "façade "
+         "don’t supercalifragilisticexpialidocious HTTPServer camelCase snake_case __init__ 0xDEADBEEF 1e-9 3.14 "
+         "1,000,000 "
          "v2.0.1 -- --- ... … — ( [] {} // /* */ <|> <| |> <|im_start| im_start|> $x #tag @me a/b C:\\dir").split(" ")
-controls = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<repo_name>", "<file_sep>", "<filename>", "<gh_stars>", "<issue_start>",
+controls = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<repo_name>", "<file_sep>", "<filename>", "<gh_stars>",
+            "<issue_start>",
             "<jupyter_code>", "<empty_output>"]
-spaces = [" ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", " \n", "\n ", "\t\t", "\u00a0", "\u2003", "\u3000", "\u2028", "\x0b", "\x0c", "\x85",
+spaces = [" ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", " \n", "\n ", "\t\t", "\u00a0", "\u2003", "\u3000", "\u2028",
+          "\x0b", "\x0c", "\x85",
           "\x1c", "\u200b", "\ufeff", "\u180e", "        "]
 emoji = ["🙂", "👩‍👩‍👧‍👦", "🏳️‍🌈", "👍🏽", "🇫🇷", "❤️", "☃", "1️⃣", "©", "™", "🧱", "\U0001f9d1\u200d\U0001f680"]
 digits = ["0", "7", "42", "007", "٣", "९", "½", "²", "Ⅷ", "〇", "๕", "𝟘", "１２", "①", "一", "\U00011de0"]
-scripts = ["日本語", "漢字かな", "中文分词", "한국어", "русский", "ελληνικά", "עברית", "العربية", "हिन्दी", "ไทย", "ქართული", "አማርኛ", "𐍈𐌰", "𠮷", "ﬁ",
+scripts = ["日本語", "漢字かな", "中文分词", "한국어", "русский", "ελληνικά", "עברית", "العربية", "हिन्दी", "ไทย", "ქართული", "አማርኛ",
+           "𐍈𐌰", "𠮷", "ﬁ",
            "ß", "İ", "ı", "ǅ", "ʼ", "ª", "\u0130", "\ua7cb", "\U000323a6"]
-marks = ["e\u0301", "a\u0308\u0323", "\u0301", "n\u0303o", "Z̷̢a̵l̴g̸o", "\u0e33", "\u20dd", "\ufe0f", "\u200d", "\u202e"]
+marks = ["e\u0301", "a\u0308\u0323", "\u0301", "n\u0303o", "Z̷̢a̵l̴g̸o", "\u0e33", "\u20dd", "\ufe0f", "\u200d",
+         "\u202e"]
 controls_ascii = [chr(c) for c in range(32)] + ["\x7f", "\x80", "\x9f", "\xad"]
 private = ["\ue000", "\U000f0000", "\U0010ffff", "\ufffd", "\ufffe", "\U000e0041", "\U00040000"]
 pools = [words, words, spaces, spaces, emoji, digits, digits, scripts, marks, controls_ascii, private, controls]
@@ -37,7 +43,8 @@ pools = [words, words, spaces, spaces, emoji, digits, digits, scripts, marks, co
 
 def any_character():
     while True:
-        c = random.choice([random.randrange(0x80), random.randrange(0x800), random.randrange(0x10000), random.randrange(0x110000)])
+        c = random.choice([random.randrange(0x80), random.randrange(0x800), random.randrange(0x10000),
+                           random.randrange(0x110000)])
         if not 0xD800 <= c < 0xE000:
             return chr(c)
 
@@ -51,9 +58,11 @@ def strings():
             yield a + b
             yield "x" + a + b + "y"
     for c in controls:
-        yield from (c + c, "a" + c + "b", " " + c + " ", c[:-1], c[1:], "<" + c + ">", c.upper(), c + "1", "\n" + c + "\n")
+        yield from (c + c, "a" + c + "b", " " + c + " ", c[:-1], c[1:], "<" + c + ">", c.upper(), c + "1",
+                    "\n" + c + "\n")
     for n in (1, 2, 3, 31, 32, 33, 100, 1000):
-        for unit in ("a", " ", "\n", "1", "!", "é", "日", "🙂", "ab", "a ", " a", "'s", "\t", "=-", "\u0301", "\U000f0000"):
+        for unit in ("a", " ", "\n", "1", "!", "é", "日", "🙂", "ab", "a ", " a", "'s", "\t", "=-", "\u0301",
+                     "\U000f0000"):
             yield unit * n
     yield from ("the" * 3000, "z" * 20000, "".join(any_character() for _ in range(5000)))
     for _ in range(2600):
@@ -65,10 +74,14 @@ def strings():
 
 
 def invalid():
-    bad = [b"\x80", b"\xbf", b"\xc0", b"\xc1", b"\xc0\x80", b"\xc1\xbf", b"\xc3", b"\xe0\x80\x80", b"\xe2\x82", b"\xe2", b"\xed\xa0\x80",
-           b"\xed\xbf\xbf", b"\xf0\x80\x80\x80", b"\xf0\x9f\x99", b"\xf0\x9f", b"\xf0", b"\xf8", b"\xfe", b"\xff", b"\xff\xfe", b"\xe2\x28\xa1",
-           b"\xf0\x28\x8c\xbc", b"\xc3\x28", b"\xa0\xa1", b"\xfc\x80\x80\x80\x80\x80", b"\xf0\x9f\x99\xc3", b"\xef\xbf", b"\x80\x80\x80\x80"]
-    good = [b"", b"a", b" ", b"the stone", b"\n", b"12", b"'s", "é".encode(), "日本".encode(), "🙂".encode(), b"<|im_start|>", b"  ", b"."]
+    bad = [b"\x80", b"\xbf", b"\xc0", b"\xc1", b"\xc0\x80", b"\xc1\xbf", b"\xc3", b"\xe0\x80\x80", b"\xe2\x82",
+           b"\xe2", b"\xed\xa0\x80",
+           b"\xed\xbf\xbf", b"\xf0\x80\x80\x80", b"\xf0\x9f\x99", b"\xf0\x9f", b"\xf0", b"\xf8", b"\xfe", b"\xff",
+           b"\xff\xfe", b"\xe2\x28\xa1",
+           b"\xf0\x28\x8c\xbc", b"\xc3\x28", b"\xa0\xa1", b"\xfc\x80\x80\x80\x80\x80", b"\xf0\x9f\x99\xc3",
+           b"\xef\xbf", b"\x80\x80\x80\x80"]
+    good = [b"", b"a", b" ", b"the stone", b"\n", b"12", b"'s", "é".encode(), "日本".encode(), "🙂".encode(),
+            b"<|im_start|>", b"  ", b"."]
     yield from bad
     for a in good:
         for b in bad:
@@ -76,7 +89,8 @@ def invalid():
     for _ in range(400):
         yield b"".join(random.choice(random.choice([bad, good])) for _ in range(random.randrange(2, 9)))
     for _ in range(300):
-        yield bytes(random.choice([random.randrange(0x20, 0x7f), random.randrange(0x80, 0xf0), 0xff]) for _ in range(random.randrange(1, 20)))
+        yield bytes(random.choice([random.randrange(0x20, 0x7f), random.randrange(0x80, 0xf0), 0xff])
+                    for _ in range(random.randrange(1, 20)))
 
 
 def is_utf8(b):
@@ -109,7 +123,8 @@ if sys.argv[1] == "--invalid":
 
     words = llama_cpp.Llama(sys.argv[2], vocab_only=True, verbose=False)
     cases = [b for b in dict.fromkeys(invalid()) if not is_utf8(b)]
-    write("tokenizer_invalid.bin", [(b, *(words.tokenize(b, add_bos=False, special=s) for s in (False, True))) for b in cases])
+    write("tokenizer_invalid.bin", [(b, *(words.tokenize(b, add_bos=False, special=s) for s in (False, True)))
+                                    for b in cases])
     record("tokenizer_invalid", **{"llama-cpp-python": llama_cpp.__version__})
 else:
     import gguf
@@ -121,5 +136,6 @@ else:
     plain, parsing = (reference.tokenizer(source, special) for special in (False, True))
     cases = list(dict.fromkeys(strings()))
     assert len(cases) >= 5000, len(cases)
-    write("tokenizer.bin", [(s.encode(), *(t.encode(s, add_special_tokens=False).ids for t in (plain, parsing))) for s in cases])
+    write("tokenizer.bin", [(s.encode(), *(t.encode(s, add_special_tokens=False).ids for t in (plain, parsing)))
+                            for s in cases])
     reference.record("tokenizer", ["tokenizers", "gguf"])

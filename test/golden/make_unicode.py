@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Makes examples/support/unicode_tables.hpp:  python3 make_unicode.py > ../../examples/support/unicode_tables.hpp
 
-Asks `tokenizers` about every code point, instead of trusting a database of another Unicode version: does its Digits step
-split it off, does its ByteLevel step take it for \p{L} or \s? (The two steps know different Unicode versions, but every
-\p{N} of the pattern is split off by Digits before: checked here, so the pattern's own \p{N} never matches.)
+Asks `tokenizers` about every code point, instead of trusting a database of another Unicode version: does its Digits
+step split it off, does its ByteLevel step take it for \p{L} or \s? (The two steps know different Unicode versions, but
+every \p{N} of the pattern is split off by Digits before: checked here, so the pattern's own \p{N} never matches.)
 """
 import tokenizers
 from tokenizers import pre_tokenizers
@@ -33,7 +33,8 @@ for code in range(0x110000):
 
 print("// SPDX-License-Identifier: Apache-2.0")
 print("// Which code points are letters (\\p{L}), numbers (\\p{N}) and white space (\\s), as ranges in rising order.")
-print(f"// Made by test/golden/make_unicode.py, which asked tokenizers {tokenizers.__version__} about every code point.")
+print("// Made by test/golden/make_unicode.py, which asked "
+      f"tokenizers {tokenizers.__version__} about every code point.")
 print("//\n//     for (auto [first, last] : support::unicode_letters) ...")
 print("#pragma once\n\n#include <cstdint>\n\nnamespace ashlar::support {\n")
 print("struct unicode_range {\n    std::uint32_t first, last;\n};")

@@ -18,7 +18,8 @@ prompts = [
     "3.14159265358979323846",
     chat(("user", "What is the capital of France?")),
     chat(("user", "Write a haiku about a stone wall.")),
-    chat(("user", "Count from one to ten."), ("assistant", "One, two, three, four, five, six, seven, eight, nine, ten."),
+    chat(("user", "Count from one to ten."), ("assistant", "One, two, three, four, five, six, seven, eight, nine, "
+                                                           "ten."),
          ("user", "Now backwards.")),
     "La Révolution française est une période de bouleversements sociaux et politiques",
     "Die Würde des Menschen ist unantastbar. Sie zu achten und zu schützen ist",
@@ -33,21 +34,30 @@ prompts = [
     "<!DOCTYPE html>\n<html>\n<head>\n  <title>",
     "A:\n\n\n   indented\t\ttabs   and   spaces   ",
     "Water boils at 100 degrees Celsius, which is 212 degrees Fahrenheit. Ice melts at",
-    "In mathematics, a prime number is a natural number greater than 1 that is not a product of two smaller natural numbers. "
+    "In mathematics, a prime number is a natural number greater than 1 that is not a product of two smaller natural "
+    "numbers. "
     "A natural number greater than 1 that is not prime is called a composite number. For example,",
-    "The mitochondrion is an organelle found in the cells of most eukaryotes, such as animals, plants and fungi. Mitochondria "
-    "have a double membrane structure and use aerobic respiration to generate adenosine triphosphate, which is used throughout "
+    "The mitochondrion is an organelle found in the cells of most eukaryotes, such as animals, plants and fungi. "
+    "Mitochondria "
+    "have a double membrane structure and use aerobic respiration to generate adenosine triphosphate, which is used "
+    "throughout "
     "the cell as a source of chemical energy. They were discovered by",
     "List of planets:\n1. Mercury\n2. Venus\n3. Earth\n4.",
     "Q: What is 17 + 25?\nA: 42\n\nQ: What is 9 * 8?\nA:",
     "Dear Sir or Madam,\n\nI am writing to apply for the position of stonemason that was advertised in",
     "🙂🙂🙂 Emoji are small pictures 👩‍👩‍👧‍👦 used in",
-    "import numpy as np\nimport matplotlib.pyplot as plt\n\nx = np.linspace(0, 2 * np.pi, 100)\ny = np.sin(x)\nplt.plot(x, y)\n",
-    "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\nThe slings and arrows of outrageous "
-    "fortune,\nOr to take arms against a sea of troubles\nAnd by opposing end them. To die—to sleep,\nNo more; and by a sleep to "
-    "say we end\nThe heart-ache and the thousand natural shocks\nThat flesh is heir to: 'tis a consummation\nDevoutly to be "
-    "wish'd. To die, to sleep;\nTo sleep, perchance to dream—ay, there's the rub:\nFor in that sleep of death what dreams may "
-    "come,\nWhen we have shuffled off this mortal coil,\nMust give us pause—there's the respect\nThat makes calamity of so long "
+    "import numpy as np\nimport matplotlib.pyplot as plt\n\nx = np.linspace(0, 2 * np.pi, 100)\ny = "
+    "np.sin(x)\nplt.plot(x, y)\n",
+    "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\nThe slings and arrows of "
+    "outrageous "
+    "fortune,\nOr to take arms against a sea of troubles\nAnd by opposing end them. To die—to sleep,\nNo more; and "
+    "by a sleep to "
+    "say we end\nThe heart-ache and the thousand natural shocks\nThat flesh is heir to: 'tis a "
+    "consummation\nDevoutly to be "
+    "wish'd. To die, to sleep;\nTo sleep, perchance to dream—ay, there's the rub:\nFor in that sleep of death what "
+    "dreams may "
+    "come,\nWhen we have shuffled off this mortal coil,\nMust give us pause—there's the respect\nThat makes calamity "
+    "of so long "
     "life.",
     chat(("user", "Explain in two sentences how a bridge carries its load.")),
     chat(("user", "Translate to French: The house is made of stone.")),

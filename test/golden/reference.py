@@ -50,13 +50,16 @@ def model(source):
     f = source.fields
     heads, shared = f["llama.attention.head_count"], f["llama.attention.head_count_kv"]
     config = transformers.LlamaConfig(
-        vocab_size=f["llama.vocab_size"], hidden_size=f["llama.embedding_length"], rms_norm_eps=f["llama.attention.layer_norm_rms_epsilon"],
-        intermediate_size=f["llama.feed_forward_length"], num_hidden_layers=f["llama.block_count"], num_attention_heads=heads,
+        vocab_size=f["llama.vocab_size"], hidden_size=f["llama.embedding_length"],
+        rms_norm_eps=f["llama.attention.layer_norm_rms_epsilon"],
+        intermediate_size=f["llama.feed_forward_length"], num_hidden_layers=f["llama.block_count"],
+        num_attention_heads=heads,
         num_key_value_heads=shared, max_position_embeddings=f["llama.context_length"], tie_word_embeddings=True,
         rope_parameters={"rope_type": "default", "rope_theta": f["llama.rope.freq_base"]}, attn_implementation="eager")
     out = transformers.LlamaForCausalLM(config).to(torch.float32).eval()
     names = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight"}
-    parts = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+    parts = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+             "self_attn.o_proj": "attn_output",
              "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
              "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
     for layer in range(f["llama.block_count"]):
@@ -79,7 +82,7 @@ def model(source):
 
 
 def tokenizer(source, special):
-    """Digits one by one, then GPT-2's byte level: what the model was trained with (transformers drops the first step)."""
+    """Digits one by one, then GPT-2's byte level: as the model was trained (transformers drops the first step)."""
     import tokenizers
     from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
@@ -91,5 +94,6 @@ def tokenizer(source, special):
     out.decoder = decoders.ByteLevel()
     if special:
         kinds = source.fields["tokenizer.ggml.token_type"]
-        out.add_special_tokens([AddedToken(t, special=True, normalized=False) for t, kind in zip(tokens, kinds) if kind == 3])
+        out.add_special_tokens([AddedToken(t, special=True, normalized=False) for t, kind in zip(tokens, kinds)
+                                if kind == 3])
     return out

@@ -20,7 +20,8 @@ bool sayable(const support::tokenizer& words, const std::string& text) {
     static const std::vector<bool> known = [&] {
         std::vector<bool> out(256);
         for (token_id id = 0; words.contains(id); ++id)
-            if (const auto bytes = words.bytes_of(id); bytes.size() == 1) out[static_cast<unsigned char>(bytes[0])] = true;
+            if (const auto bytes = words.bytes_of(id); bytes.size() == 1)
+                out[static_cast<unsigned char>(bytes[0])] = true;
         return out;
     }();
     return std::ranges::all_of(text, [](char c) { return known[static_cast<unsigned char>(c)]; });
@@ -44,7 +45,8 @@ void compare(const support::tokenizer& words, const char* file, bool utf8) {
             }
             if (++differences > 10) continue;
             std::printf("%s case %u (%s): bytes", file, i, how == support::specials::parse ? "parsed" : "as text");
-            for (std::size_t k = 0; k < text.size() && k < 40; ++k) std::printf(" %02x", static_cast<unsigned char>(text[k]));
+            for (std::size_t k = 0; k < text.size() && k < 40; ++k)
+                std::printf(" %02x", static_cast<unsigned char>(text[k]));
             std::printf("\n  reference:");
             for (std::size_t k = 0; k < expected.size() && k < 24; ++k) std::printf(" %d", expected[k]);
             std::printf("\n  ours:     ");
@@ -66,10 +68,11 @@ int main(int count, char** arguments) {
     const std::size_t valid = compared;
     compare(*words, "tokenizer_invalid.bin", false);
     const bool pass = differences == 0 && valid >= 10000 && round_trips >= 10000;
-    std::printf("golden.tokenizer encodings=%zu invalid_utf8=%zu decoded_back=%zu differences=%zu %s\n", valid, compared - valid,
-                round_trips, differences, pass ? "pass" : "FAIL");
+    std::printf("golden.tokenizer encodings=%zu invalid_utf8=%zu decoded_back=%zu differences=%zu %s\n", valid,
+                compared - valid, round_trips, differences, pass ? "pass" : "FAIL");
     if (json)
-        std::printf("{\"ours\": %zu, \"peer\": null, \"ratio\": null, \"min\": %zu, \"max\": %zu, \"n\": %zu, \"strings\": %zu}\n", differences,
-                    differences, differences, compared, valid / 2);
+        std::printf("{\"ours\": %zu, \"peer\": null, \"ratio\": null, \"min\": %zu, \"max\": %zu, \"n\": %zu, "
+                    "\"strings\": %zu}\n",
+                    differences, differences, differences, compared, valid / 2);
     return pass || json ? 0 : 1;
 }

@@ -45,7 +45,8 @@ std::string tiny() {
 void use(const gguf& file, std::span<const std::byte> bytes) {
     for (const auto& value : file.values()) {
         CHECK(value.offset <= bytes.size());
-        (void)file.text(value.key), (void)file.count(value.key), (void)file.number(value.key), (void)file.flag(value.key);
+        (void)file.text(value.key), (void)file.count(value.key), (void)file.number(value.key),
+            (void)file.flag(value.key);
         (void)file.texts(value.key), (void)file.integers(value.key);
     }
     unsigned sum = 0;
@@ -115,7 +116,8 @@ TEST_CASE("a small Llama is read back as it was written") {
 TEST_CASE("numbers, flags and arrays of every type are read, and asked for wrongly they are refused") {
     gguf_writer w;
     w.number<std::uint8_t>("u8", 0, 200), w.number<std::int8_t>("i8", 1, -3), w.number<std::uint16_t>("u16", 2, 65535);
-    w.number<std::int16_t>("i16", 3, -300), w.number<std::uint64_t>("u64", 10, ~std::uint64_t{0}), w.number<std::int64_t>("i64", 11, 5);
+    w.number<std::int16_t>("i16", 3, -300), w.number<std::uint64_t>("u64", 10, ~std::uint64_t{0}),
+        w.number<std::int64_t>("i64", 11, 5);
     w.number<double>("f64", 12, 0.25), w.number<std::uint8_t>("yes", 7, 1), w.f32("nan", std::nanf(""));
     const std::string list[] = {"one", "", "three"};
     w.texts("words", list);
@@ -210,7 +212,8 @@ TEST_CASE("counts that lie are refused before anything is allocated for them") {
 }
 
 TEST_CASE("lengths that lie are refused") {
-    for (const std::uint64_t lie : {std::uint64_t{100}, std::uint64_t{1} << 32, ~std::uint64_t{0}, ~std::uint64_t{0} - 7}) {
+    for (const std::uint64_t lie :
+         {std::uint64_t{100}, std::uint64_t{1} << 32, ~std::uint64_t{0}, ~std::uint64_t{0} - 7}) {
         gguf_writer w;
         std::string payload;
         gguf_writer::put(payload, lie);
@@ -248,7 +251,8 @@ TEST_CASE("types that do not exist or cannot be read are refused by name") {
 }
 
 TEST_CASE("shapes that lie are refused") {
-    const auto shape = [](std::uint32_t dimensions, std::initializer_list<std::uint64_t> extent, std::uint32_t type, std::string_view sentence) {
+    const auto shape = [](std::uint32_t dimensions, std::initializer_list<std::uint64_t> extent, std::uint32_t type,
+                          std::string_view sentence) {
         gguf_writer w;
         w.raw_tensor("t", dimensions, extent, type, 0);
         refused(w, errc::corrupt, sentence);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes small GGUF files: a valid Llama with a vocabulary, and pieces to build lying ones from. Shared by the unit tests
-// and by the fuzz target's seeds.
+// Writes small GGUF files: a valid Llama with a vocabulary, and pieces to build lying ones from. Shared by the unit
+// tests and by the fuzz target's seeds.
 //
 //     test::gguf_writer w;   w.text("general.architecture", "llama");   w.tensor("t", {32, 2}, 0, 256);
 //     const std::string bytes = w.finish();
@@ -63,12 +63,13 @@ public:
         for (const auto each : list) put(payload, each);
         raw_value(key, 9, payload);
     }
-    void tensor(std::string_view name, std::initializer_list<std::uint64_t> extent, std::uint32_t type, std::uint64_t bytes) {
+    void tensor(std::string_view name, std::initializer_list<std::uint64_t> extent, std::uint32_t type,
+                std::uint64_t bytes) {
         raw_tensor(name, static_cast<std::uint32_t>(extent.size()), extent, type, data_size_);
         data_size_ += (bytes + 31) / 32 * 32;
     }
-    void raw_tensor(std::string_view name, std::uint32_t dimensions, std::initializer_list<std::uint64_t> extent, std::uint32_t type,
-                    std::uint64_t offset) {
+    void raw_tensor(std::string_view name, std::uint32_t dimensions, std::initializer_list<std::uint64_t> extent,
+                    std::uint32_t type, std::uint64_t offset) {
         put_text(tensors_, name);
         put(tensors_, dimensions);
         for (const auto x : extent) put(tensors_, x);
@@ -105,8 +106,9 @@ inline std::vector<std::string> byte_alphabet() {
     for (std::uint32_t byte = 0; byte < 256; ++byte) {
         const bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
         const std::uint32_t code = printable ? byte : next++;
-        out.push_back(code < 0x80 ? std::string(1, static_cast<char>(code))
-                                  : std::string{static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))});
+        out.push_back(code < 0x80
+                          ? std::string(1, static_cast<char>(code))
+                          : std::string{static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))});
     }
     return out;
 }
@@ -135,8 +137,12 @@ struct vocabulary {
 // A Llama of one layer: width 32, one head of 32, 2 words.
 inline void write_tiny_llama(gguf_writer& to) {
     to.text("general.architecture", "llama");
-    for (const auto& [key, x] : {std::pair{"block_count", 1u}, {"context_length", 64u}, {"embedding_length", 32u},
-                                 {"feed_forward_length", 32u}, {"attention.head_count", 1u}, {"attention.head_count_kv", 1u}})
+    for (const auto& [key, x] : {std::pair{"block_count", 1u},
+                                 {"context_length", 64u},
+                                 {"embedding_length", 32u},
+                                 {"feed_forward_length", 32u},
+                                 {"attention.head_count", 1u},
+                                 {"attention.head_count_kv", 1u}})
         to.u32(std::string("llama.") + key, x);
     to.f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
     to.tensor("token_embd.weight", {32, 2}, 0, 256);

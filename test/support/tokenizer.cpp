@@ -94,10 +94,13 @@ TEST_CASE("all valid text comes back, and all bytes become tokens") {
         for (unsigned n = random() % 20; n > 0; --n) {
             const std::uint32_t most[] = {0x80, 0x800, 0x10000, 0x110000};
             const std::uint32_t code = random() % most[random() % 4];
-            if (code < 0xd800 || code >= 0xe000) support::append_utf8(text, code);
-            else text += "the ";
+            if (code < 0xd800 || code >= 0xe000)
+                support::append_utf8(text, code);
+            else
+                text += "the ";
         }
-        for (const auto how : {specials::as_text, specials::parse}) CHECK(words->decode(words->encode(text, how), false) == text);
+        for (const auto how : {specials::as_text, specials::parse})
+            CHECK(words->decode(words->encode(text, how), false) == text);
         std::string bytes;
         for (unsigned n = random() % 20; n > 0; --n) bytes += static_cast<char>(random());
         const auto shown = words->decode(words->encode(bytes, specials::parse), false);
@@ -131,7 +134,8 @@ TEST_CASE("what comes token by token is what comes at once, whatever the bytes")
     std::mt19937 random(11);
     for (int round = 0; round < 3000; ++round) {
         std::vector<token_id> list;
-        for (unsigned n = random() % 12; n > 0; --n) list.push_back(static_cast<token_id>(random() % 4 ? 0x80 + random() % 0x80 : random() % 263));
+        for (unsigned n = random() % 12; n > 0; --n)
+            list.push_back(static_cast<token_id>(random() % 4 ? 0x80 + random() % 0x80 : random() % 263));
         support::detokenizer text(*words, false);
         std::string joined;
         for (const auto id : list) {
@@ -151,7 +155,8 @@ TEST_CASE("what comes token by token is what comes at once, whatever the bytes")
 TEST_CASE("ids outside the vocabulary stand for nothing") {
     const auto words = from(small());
     REQUIRE(words);
-    for (const token_id id : {-1, 263, 1 << 30, std::numeric_limits<token_id>::min(), std::numeric_limits<token_id>::max()}) {
+    for (const token_id id :
+         {-1, 263, 1 << 30, std::numeric_limits<token_id>::min(), std::numeric_limits<token_id>::max()}) {
         CHECK(!words->contains(id));
         CHECK(words->bytes_of(id).empty());
         CHECK(!words->is_special(id));
@@ -166,7 +171,8 @@ TEST_CASE("a vocabulary without some bytes leaves them out and does not fall ove
     v.add("ab"), v.merge("a", "b");
     const auto words = from(v);
     REQUIRE(words);
-    CHECK(words->encode("axb", specials::as_text) == ids({2})); // as `tokenizers` without an unknown token: neighbours meet
+    CHECK(words->encode("axb", specials::as_text) ==
+          ids({2})); // as `tokenizers` without an unknown token: neighbours meet
     CHECK(words->encode("xyz", specials::as_text).empty());
 }
 
@@ -179,16 +185,16 @@ TEST_CASE("merges that contradict the vocabulary or themselves are refused") {
         CHECK(words.fault().what.code == errc::corrupt);
         CHECK(words.fault().sentence.size() > 10);
     };
-    refused([](auto& v) { v.merge("t", "h"); });        // twice
-    refused([](auto& v) { v.merge("x", "y"); });        // joins to nothing known
-    refused([](auto& v) { v.merge("the", ""); });       // would go round in a circle
+    refused([](auto& v) { v.merge("t", "h"); });  // twice
+    refused([](auto& v) { v.merge("x", "y"); });  // joins to nothing known
+    refused([](auto& v) { v.merge("the", ""); }); // would go round in a circle
     refused([](auto& v) { v.merge("", "the"); });
     refused([](auto& v) { v.merge("nowhere", "a"); });
     refused([](auto& v) { v.merges.push_back("th"); }); // no pair
     refused([](auto& v) { v.merges.push_back(""); });
-    refused([](auto& v) { v.add("the"); });             // a token twice
+    refused([](auto& v) { v.add("the"); }); // a token twice
     refused([](auto& v) { v.add(""); });
-    refused([](auto& v) { v.add("\xff"); });            // not in the byte alphabet
+    refused([](auto& v) { v.add("\xff"); }); // not in the byte alphabet
     refused([](auto& v) { v.add("日"); });
     refused([](auto& v) { v.kinds.pop_back(); });
     refused([](auto& v) { v.tokens.clear(), v.kinds.clear(), v.merges.clear(); });
@@ -218,7 +224,8 @@ TEST_CASE("another tokenizer, and what this one does not do, is refused in words
         CHECK(words.fault().sentence.size() > 10);
     };
     refused([](auto& w) { w.template number<std::uint8_t>("tokenizer.ggml.add_bos_token", 7, 1); }, errc::unsupported);
-    refused([](auto& w) { w.template number<std::uint8_t>("tokenizer.ggml.add_space_prefix", 7, 1); }, errc::unsupported);
+    refused([](auto& w) { w.template number<std::uint8_t>("tokenizer.ggml.add_space_prefix", 7, 1); },
+            errc::unsupported);
     refused([](auto& w) { w.u32("tokenizer.ggml.eos_token_id", 100000); }, errc::corrupt);
     refused([](auto& w) { w.text("tokenizer.ggml.bos_token_id", "0"); }, errc::invalid_argument);
     auto byte_token = small();
