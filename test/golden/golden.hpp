@@ -29,6 +29,15 @@ inline ashlar::support::gguf_file open_model() {
     return std::move(file).value();
 }
 
+// Which version of a package made the golden data: versions.json, which its scripts write.
+inline std::string version_of(const std::string& package) {
+    std::ifstream in(std::string(ASHLAR_GOLDEN_DATA) + "/versions.json");
+    const std::string text{std::istreambuf_iterator<char>(in), {}}, key = "\"" + package + "\": \"";
+    const std::size_t from = text.find(key);
+    if (from == std::string::npos) stop("versions.json does not know " + package);
+    return text.substr(from + key.size(), text.find('"', from + key.size()) - from - key.size());
+}
+
 // Reads a committed little-endian file front to back.
 class data {
 public:

@@ -135,10 +135,12 @@ int main(int count, char** arguments) {
                 as_f32.chunks_agree && as_f16.chunks_agree && as_bf16.chunks_agree ? "bit-identical" : "DIFFERENT",
                 pass ? "pass" : "FAIL");
     if (json)
-        std::printf("{\"ours\": %.4e, \"peer\": %.4e, \"peer_name\": \"transformers 5.23.0, KV rounded to f16\", "
-                    "\"ratio\": %.4f, \"min\": %.4e, "
-                    "\"max\": %.4e, \"n\": %zu, \"f32\": %.4e, \"f16\": %.4e, \"bf16\": %.4e, \"f16_mean\": %.4e}\n",
-                    as_f16.worst, reference_f16.worst, as_f16.worst / reference_f16.worst, as_f16.mean(), as_f16.worst,
-                    as_f16.count, as_f32.worst, as_f16.worst, as_bf16.worst, as_f16.mean());
+        std::printf("{\"ours\": %.4e, \"peer\": %.4e, \"peer_name\": \"transformers %s, KV rounded to f16\", "
+                    "\"ratio\": %.4f, \"min\": %.4f, \"max\": %.4f, \"n\": %zu, \"f32\": %.4e, \"f16\": %.4e, "
+                    "\"bf16\": %.4e, \"mean_f16\": %.4e, \"mean_f16_peer\": %.4e}\n",
+                    as_f16.worst, reference_f16.worst, golden::version_of("transformers").c_str(),
+                    as_f16.worst / reference_f16.worst, as_f16.mean() / reference_f16.mean(),
+                    as_f16.worst / reference_f16.worst, as_f16.count, as_f32.worst, as_f16.worst, as_bf16.worst,
+                    as_f16.mean(), reference_f16.mean());
     return pass || json ? 0 : 1;
 }
