@@ -170,11 +170,15 @@ public:
         const std::int64_t room = max.ns < nap_ns ? max.ns : nap_ns;
         fid* watched[] = {&cq_->fid};
         int fd = -1;
-        const bool sleeps = has_fd_ && !waiting_ && fi_control(&cq_->fid, FI_GETWAIT, &fd) == 0;
-        if (sleeps) {
-            if (fi_trywait(fabric_.get(), watched, 1) != 0) return true;
+        // Some providers (1.17 net, while data streams in) say again and again that there is news where there is none:
+        // who was woken for nothing naps, longer and longer, and then asks again. Computing threads need the core.
+        const bool asks = idle_ns_ == idle_first_ns || idle_ns_ == idle_last_ns;
+        const bool sleeps = has_fd_ && !waiting_ && asks && fi_control(&cq_->fid, FI_GETWAIT, &fd) == 0;
+        if (sleeps && fi_trywait(fabric_.get(), watched, 1) == 0) {
             pollfd p{fd, POLLIN, 0};
-            return ::poll(&p, 1, static_cast<int>((room + 999'999) / 1'000'000)) > 0;
+            if (::poll(&p, 1, static_cast<int>((room + 999'999) / 1'000'000)) == 0) return false;
+            idle_ns_ = idle_first_ns * 2; // until a poll brings something
+            return true;
         }
         const std::int64_t nap = room < idle_ns_ ? room : idle_ns_;
         idle_ns_ = idle_ns_ * 2 < idle_last_ns ? idle_ns_ * 2 : idle_last_ns;
