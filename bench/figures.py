@@ -107,4 +107,11 @@ FIGURES = [
         command=("{python}", "{root}/bench/serve_rate.py", "prefill", "{build}/bin/ashlar-bench-model-decoder"),
         builds=("ashlar-bench-model-decoder",),
     ),
+    Figure(
+        id="split.bit_equal",
+        what="assertions that split and unified differ in any bit: chunks 1, 7, 16, 64, all; window, ofi; prefix hits",
+        bar="ours == 0, assertions >= 1000",
+        command=("{python}", "{root}/bench/exact.py", "{build}/bin/ashlar-split", "--test-case=*quickstart*"),
+        builds=("ashlar-split",),
+    ),
 ]
