@@ -32,10 +32,14 @@ T need(sup::outcome<T> got, const std::string& path) {
 
 vocabulary::vocabulary(const std::string& path) {
     const auto file = need(sup::gguf_file::open(path), path);
-    state_.reset(new state{need(file.facts(), path), fingerprint_of(file), need(sup::tokenizer::from(file.directory()), path),
-                           sup::chat_template::from(file.directory()), {}});
+    state_.reset(new state{need(file.facts(), path),
+                           fingerprint_of(file),
+                           need(sup::tokenizer::from(file.directory()), path),
+                           sup::chat_template::from(file.directory()),
+                           {}});
     const auto add = [this](std::optional<token_id> id) {
-        if (id && std::find(state_->ends.begin(), state_->ends.end(), *id) == state_->ends.end()) state_->ends.push_back(*id);
+        if (id && std::find(state_->ends.begin(), state_->ends.end(), *id) == state_->ends.end())
+            state_->ends.push_back(*id);
     };
     add(state_->words.end_of_text());
     if (const auto turn = file->count("tokenizer.ggml.eot_token_id")) add(static_cast<token_id>(*turn));
@@ -46,10 +50,14 @@ vocabulary::~vocabulary() = default;
 
 const ashlar::model::llama_facts& vocabulary::facts() const { return state_->facts; }
 ashlar::digest128 vocabulary::fingerprint() const { return state_->fingerprint; }
-std::vector<token_id> vocabulary::encode(std::string_view text) const { return state_->words.encode(text, sup::specials::parse); }
-std::variant<std::vector<token_id>, api_error> vocabulary::encode_chat(const std::vector<chat_message>& messages) const {
+std::vector<token_id> vocabulary::encode(std::string_view text) const {
+    return state_->words.encode(text, sup::specials::parse);
+}
+std::variant<std::vector<token_id>, api_error>
+vocabulary::encode_chat(const std::vector<chat_message>& messages) const {
     const auto refuse = [](const sup::fault& why) {
-        return api_error{400, "this model does not chat: " + why.sentence, "messages", "invalid_request_error", "chat_format_unknown"};
+        return api_error{400, "this model does not chat: " + why.sentence, "messages", "invalid_request_error",
+                         "chat_format_unknown"};
     };
     if (!state_->chat) return refuse(state_->chat.fault());
     std::vector<sup::chat_turn> turns;

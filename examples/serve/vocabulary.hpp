@@ -28,8 +28,8 @@ public:
     std::vector<token_id> encode(std::string_view text) const;
     // With the assistant's header; an error when the model's chat format is not known.
     std::variant<std::vector<token_id>, api_error> encode_chat(const std::vector<chat_message>& messages) const;
-    std::string bytes(token_id token) const;      // as text; empty for special tokens
-    std::string piece(token_id token) const;      // the same, special tokens by their name
+    std::string bytes(token_id token) const; // as text; empty for special tokens
+    std::string piece(token_id token) const; // the same, special tokens by their name
     const std::vector<token_id>& end_tokens() const;
 
 private:
