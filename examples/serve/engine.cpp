@@ -93,7 +93,7 @@ public:
         while (epoch_.value == 0);
         if (carrier_) {
             carrier_->attach(*pages_, layout_, {.instance = {static_cast<std::uint32_t>(epoch_.value)}, .epoch = epoch_, .fleet_key = key_},
-                             {.transfers_max = 256, .writes_max = 256, .peers_max = 64, .lease = 2_s, .renew_every = renew_every,
+                             {.transfers_max = 256, .writes_max = 256, .peers_max = 64, .lease = 5_s, .renew_every = renew_every,
                               .resend_after = 100_ms, .verify = true, .pull = false});
         }
     }
@@ -175,7 +175,7 @@ private:
     void rest() {
         if (!inbox_.empty()) return;
         if (carrier_ && carrier_->busy()) return carrier_->wait(1_ms);
-        const al::duration left = last_beat_ + heartbeat_ - monotonic();
+        const al::duration left = last_beat_ + heartbeat_ / 2 - monotonic();
         pollfd watch{line_.fd(), static_cast<short>(POLLIN | (line_.wants_write() ? POLLOUT : 0)), 0};
         const auto ms = std::clamp<std::int64_t>(left.ns / 1'000'000, 0, 1000);
         ::poll(&watch, 1, static_cast<int>(ms) + 1);
@@ -207,7 +207,7 @@ private:
             if (now - last_tick_ >= renew_every) carrier_->tick(now), last_tick_ = now;
             hear_transfers(all);
         }
-        if (live_ && (now - last_beat_ >= heartbeat_ || report_)) beat(now); // what moved is worth telling at once
+        if (live_ && (now - last_beat_ >= heartbeat_ / 2 || report_)) beat(now); // what moved is worth telling at once
         stop_ = stop_ || told_to_stop;
         return true;
     }
@@ -522,7 +522,7 @@ private:
     std::deque<kv::transfer_event> over_;
     std::vector<al::model::slice> slices_;
     al::digest128 nonce_, theirs_;
-    al::duration heartbeat_ = 250_ms;
+    al::duration heartbeat_ = 250_ms; // said twice as often, so that one that comes late is not missed
     al::instant last_beat_, last_tick_;
     wire::counters totals_;
     bool proven_ = false, live_ = false, stop_ = false, report_ = false;

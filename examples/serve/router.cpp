@@ -529,6 +529,7 @@ private:
         }
         engine->instance = {++instances_};
         engine->stage = engine_connection::live;
+        fabric_ = facts.fabric;
         engine->line.send(wire::to_engine(wire::welcome{engine->instance, how_.heartbeat_ms}));
         for (const auto& other : engines_) {
             if (other == engine || other->stage != engine_connection::live || !exchange_kv(*other, *engine)) continue;
@@ -539,6 +540,7 @@ private:
         write_later(engine);
         spdlog::info("engine {} (pid {}) is up: {} blocks of {} tokens, {}", facts.name, facts.pid, facts.blocks_total, facts.tokens_per_block, facts.fabric);
         numbers_.engine_restarted(facts.name);
+        tell_supervisor("up " + std::to_string(facts.pid) + "\n");
         feed(sched::instance_up{.instance = engine->instance, .as = facts.as, .epoch = facts.epoch, .blocks_total = facts.blocks_total,
                                 .tokens_per_block = facts.tokens_per_block, .batch_tokens_max = facts.batch_tokens_max, .sequences_max = facts.sequences_max});
         update_ready();
@@ -616,7 +618,7 @@ private:
         for (const auto as : expected_) ++want[static_cast<std::size_t>(as)];
         const bool now = std::equal(std::begin(up), std::end(up), std::begin(want), std::greater_equal<>());
         if (now && !ready_) {
-            const std::string fabric = engines_.front()->facts.fabric;
+            const std::string fabric = fabric_;
             spdlog::info("ready on {}", url_);
             if (!std::exchange(announced_, true) && how_.supervisor_fd < 0) announce_ready(url_, fabric, how_);
             tell_supervisor("ready " + fabric + "\n");
@@ -907,7 +909,7 @@ private:
     asio::signal_set signals_{loop_, SIGTERM, SIGINT};
     asio::posix::stream_descriptor control_{loop_}, supervisor_{loop_};
     http_server http_;
-    std::string control_address_ = "127.0.0.1:0", url_;
+    std::string control_address_ = "127.0.0.1:0", url_, fabric_;
     std::vector<sched::role> expected_;
     std::list<engine_pointer> engines_;
     std::uint32_t instances_ = 0;

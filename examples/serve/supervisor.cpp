@@ -38,6 +38,7 @@ struct child {
     steady::time_point started{}, start_at{};
     steady::duration pause = 100ms; // before the next start
     unsigned quick_deaths = 0;
+    bool up = false; // an engine: the router has heard of it
 };
 
 class supervisor {
@@ -75,12 +76,21 @@ public:
             for (auto& each : children_) {
                 if (each.pid == 0 && !stopping_ && steady::now() >= each.start_at) start(each);
             }
+            for (auto& each : children_) { // hung before it said a word: nobody else would notice
+                if (each.pid && !each.up && each.role != "router" && !stopping_ && steady::now() - each.started > birth_time) {
+                    spdlog::error("the {} (pid {}) is not up after {} s; killing it", each.role, each.pid, birth_time.count());
+                    ::kill(each.pid, SIGKILL);
+                    each.up = true;
+                }
+            }
             if (stopping_ && steady::now() >= kill_at_) kill_all(SIGKILL), kill_at_ = steady::now() + 1s;
         }
         return failed_ ? 1 : 0;
     }
 
 private:
+    static constexpr std::chrono::seconds birth_time{120}; // a large model, a slow disk
+
     bool finished() const {
         return stopping_ && std::all_of(children_.begin(), children_.end(), [](const child& each) { return each.pid == 0; });
     }
@@ -88,6 +98,9 @@ private:
         auto at = steady::now() + 3600s;
         for (const auto& each : children_) {
             if (each.pid == 0 && !stopping_) at = std::min(at, each.start_at);
+        }
+        for (const auto& each : children_) {
+            if (each.pid && !each.up && each.role != "router" && !stopping_) at = std::min(at, each.started + birth_time);
         }
         if (stopping_) at = std::min(at, kill_at_);
         return static_cast<int>(std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(at - steady::now()).count()));
@@ -176,15 +189,18 @@ private:
                 kill_at_ = steady::now();
                 continue;
             }
-            each.pause = lived > 10s ? steady::duration(100ms) : std::min<steady::duration>(each.pause * 2, 5s);
-            if (lived > 10s) each.quick_deaths = 0;
-            if (++each.quick_deaths > 20) {
+            // Who ran for a while is started again at once; who dies at birth, later and later.
+            const bool at_birth = lived < 2s;
+            each.pause = at_birth ? std::min<steady::duration>(each.pause * 2, 5s) : steady::duration(50ms);
+            each.quick_deaths = at_birth ? each.quick_deaths + 1 : 0;
+            if (each.quick_deaths > 20) {
                 spdlog::critical("the {} keeps dying ({}); giving up", each.role, how);
                 failed_ = stopping_ = true;
                 kill_at_ = steady::now();
                 continue;
             }
             each.start_at = each.quick_deaths <= 1 ? steady::now() : steady::now() + each.pause;
+            each.up = false;
             spdlog::warn("the {} (pid {}) ended with {}; starting it again", each.role, pid, how);
         }
     }
@@ -198,6 +214,9 @@ private:
             const std::string line = lines_.substr(0, end);
             if (line.rfind("ready ", 0) == 0 && !std::exchange(announced_, true)) announce_ready("http://" + address_of(http_fd_), line.substr(6), how_);
             if (line.rfind("fence ", 0) == 0) fence(std::atoi(line.c_str() + 6));
+            for (auto& each : children_) {
+                if (line.rfind("up ", 0) == 0 && each.pid == std::atoi(line.c_str() + 3)) each.up = true;
+            }
         }
     }
 
