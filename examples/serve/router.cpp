@@ -576,6 +576,11 @@ private:
     void said(engine_connection& engine, const wire::token& f) {
         sequence* s = current(f, engine.instance);
         if (!s || f.position != s->tokens.size()) return; // late, or said twice
+        // A client must not see a token that the scheduler does not count: it would be generated again, elsewhere.
+        const std::uint32_t slot = policy_.requests().find(f.request);
+        if (slot == sched::no_slot) return;
+        const sched::request& r = policy_.requests()[slot];
+        if (r.attempt != f.attempt || r.batch != f.batch) return;
         const bool ends = take_token(*s, f);
         if (f.kind == sched::item_kind::prefill) feed(sched::prefill_done{f.request, f.attempt, engine.instance, f.batch, ends});
         else feed(sched::token{f.request, f.attempt, engine.instance, f.batch, ends});
