@@ -94,7 +94,7 @@ public:
         if (carrier_) {
             carrier_->attach(*pages_, layout_, {.instance = {static_cast<std::uint32_t>(epoch_.value)}, .epoch = epoch_, .fleet_key = key_},
                              {.transfers_max = 256, .writes_max = 256, .peers_max = 64, .lease = 5_s, .renew_every = renew_every,
-                              .resend_after = 100_ms, .verify = true, .pull = false});
+                              .resend_after = 20_ms, .verify = true, .pull = false});
         }
     }
 
@@ -204,7 +204,7 @@ private:
         }
         if (carrier_) {
             carrier_->poll(now);
-            if (now - last_tick_ >= renew_every) carrier_->tick(now), last_tick_ = now;
+            if (now - last_tick_ >= (carrier_->busy() ? 10_ms : renew_every)) carrier_->tick(now), last_tick_ = now;
             hear_transfers(all);
         }
         if (live_ && (now - last_beat_ >= heartbeat_ / 2 || report_)) beat(now); // what moved is worth telling at once
