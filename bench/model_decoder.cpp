@@ -27,9 +27,7 @@ namespace al = ashlar;
 using cache = al::kv::block_first<al::f16, al::kv::tokens<16>>;
 using engine = al::model::decoder<al::model::llama, al::kernel::cpu, cache>;
 
-double now() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 struct rates {
     std::vector<double> values;
@@ -54,12 +52,18 @@ int main(int argc, char** argv) {
     for (int i = 1; i + 1 < argc; i += 2) {
         const std::string key = argv[i];
         const auto number = static_cast<std::uint32_t>(std::strtoul(argv[i + 1], nullptr, 10));
-        if (key == "--model") path = argv[i + 1];
-        else if (key == "--threads") threads = number;
-        else if (key == "--prompt") prompt = number;
-        else if (key == "--decode") decode = number;
-        else if (key == "--rounds") rounds = number;
-        else return fail("unknown option " + key);
+        if (key == "--model")
+            path = argv[i + 1];
+        else if (key == "--threads")
+            threads = number;
+        else if (key == "--prompt")
+            prompt = number;
+        else if (key == "--decode")
+            decode = number;
+        else if (key == "--rounds")
+            rounds = number;
+        else
+            return fail("unknown option " + key);
     }
     if (path.empty() || prompt == 0 || decode == 0 || rounds == 0) {
         return fail("usage: --model file.gguf [--threads 2] [--prompt 512] [--decode 64] [--rounds 7]");

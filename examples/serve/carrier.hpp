@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fabric of one engine, its registered pool and the kv::mover on them, behind one face: which fabric it is gets known
-// when the command line is read. Each kind is a translation unit of its own.
+// The fabric of one engine, its registered pool and the kv::mover on them, behind one face: which fabric it is gets
+// known when the command line is read. Each kind is a translation unit of its own.
 #pragma once
 
 #include <cstddef>
@@ -33,11 +33,13 @@ public:
     virtual void disconnect(ashlar::fabric::peer_id peer, bool dead) = 0;
     virtual void wait(ashlar::duration most) = 0; // until something may have come
 
-    virtual ashlar::result<ashlar::kv::granted> grant(ashlar::request_id request, std::uint32_t prompt_tokens, std::uint32_t cached_tokens,
-                                                      ashlar::instant now, std::span<std::byte> buffer) = 0;
+    virtual ashlar::result<ashlar::kv::granted> grant(ashlar::request_id request, std::uint32_t prompt_tokens,
+                                                      std::uint32_t cached_tokens, ashlar::instant now,
+                                                      std::span<std::byte> buffer) = 0;
     virtual ashlar::result<ashlar::transfer_id> send(ashlar::request_id request, ashlar::fabric::peer_id to,
                                                      std::span<const std::byte> ticket, ashlar::instant now) = 0;
-    virtual ashlar::result<void> layer_ready(ashlar::transfer_id transfer, ashlar::layer_id layer, std::uint32_t first, std::uint32_t count) = 0;
+    virtual ashlar::result<void> layer_ready(ashlar::transfer_id transfer, ashlar::layer_id layer, std::uint32_t first,
+                                             std::uint32_t count) = 0;
     virtual ashlar::result<void> all_ready(ashlar::transfer_id transfer, ashlar::kv::block_range blocks) = 0;
     virtual ashlar::result<void> cancel(ashlar::transfer_id transfer) = 0;
     virtual std::size_t poll(ashlar::instant now) = 0;

@@ -12,8 +12,12 @@ namespace {
 // Anonymous memory, resident only where KV was written.
 class mapping {
 public:
-    explicit mapping(std::size_t size) : size_(size), data_(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
-        if (data_ == MAP_FAILED) throw std::runtime_error("no memory for a KV pool of " + std::to_string(size >> 20) + " MiB; start with a smaller --pool-mib");
+    explicit mapping(std::size_t size)
+        : size_(size),
+          data_(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+        if (data_ == MAP_FAILED)
+            throw std::runtime_error("no memory for a KV pool of " + std::to_string(size >> 20) +
+                                     " MiB; start with a smaller --pool-mib");
     }
     mapping(const mapping&) = delete;
     mapping& operator=(const mapping&) = delete;
@@ -41,10 +45,12 @@ public:
 } // namespace
 
 std::unique_ptr<carrier> open_ofi(const std::string& provider, const std::string& host, std::size_t pool_bytes) {
-    auto net = ashlar::ofi::endpoint::open({.provider = provider.empty() ? nullptr : provider.c_str(), .node = host.empty() ? nullptr : host.c_str()});
+    auto net = ashlar::ofi::endpoint::open(
+        {.provider = provider.empty() ? nullptr : provider.c_str(), .node = host.empty() ? nullptr : host.c_str()});
     if (!net) {
         const auto why = ashlar::ofi::describe(net.error(), provider.empty() ? "any" : std::string_view(provider));
-        throw std::runtime_error("libfabric cannot be opened: " + std::string(why.view()) + "; `fi_info` lists this machine's providers, --fabric window needs none");
+        throw std::runtime_error("libfabric cannot be opened: " + std::string(why.view()) +
+                                 "; `fi_info` lists this machine's providers, --fabric window needs none");
     }
     return std::make_unique<carrier_on_ofi>(std::move(net).value(), pool_bytes);
 }

@@ -40,22 +40,26 @@ public:
     }
 
     std::span<const std::byte> address() const override { return net_.address(); }
-    ashlar::result<ashlar::fabric::peer_id> connect(std::span<const std::byte> address) override { return net_.connect(address); }
+    ashlar::result<ashlar::fabric::peer_id> connect(std::span<const std::byte> address) override {
+        return net_.connect(address);
+    }
     void disconnect(ashlar::fabric::peer_id peer, bool dead) override {
         net_.disconnect(peer);
         if (dead) mover_->peer_down(peer);
     }
     void wait(ashlar::duration most) override { (void)net_.wait(most); }
 
-    ashlar::result<ashlar::kv::granted> grant(ashlar::request_id request, std::uint32_t prompt_tokens, std::uint32_t cached_tokens,
-                                              ashlar::instant now, std::span<std::byte> buffer) override {
+    ashlar::result<ashlar::kv::granted> grant(ashlar::request_id request, std::uint32_t prompt_tokens,
+                                              std::uint32_t cached_tokens, ashlar::instant now,
+                                              std::span<std::byte> buffer) override {
         return mover_->grant(request, prompt_tokens, cached_tokens, now, buffer);
     }
-    ashlar::result<ashlar::transfer_id> send(ashlar::request_id request, ashlar::fabric::peer_id to, std::span<const std::byte> ticket,
-                                             ashlar::instant now) override {
+    ashlar::result<ashlar::transfer_id> send(ashlar::request_id request, ashlar::fabric::peer_id to,
+                                             std::span<const std::byte> ticket, ashlar::instant now) override {
         return mover_->send(request, to, ticket, now);
     }
-    ashlar::result<void> layer_ready(ashlar::transfer_id transfer, ashlar::layer_id layer, std::uint32_t first, std::uint32_t count) override {
+    ashlar::result<void> layer_ready(ashlar::transfer_id transfer, ashlar::layer_id layer, std::uint32_t first,
+                                     std::uint32_t count) override {
         return mover_->layer_ready(transfer, layer, first, count);
     }
     ashlar::result<void> all_ready(ashlar::transfer_id transfer, ashlar::kv::block_range blocks) override {

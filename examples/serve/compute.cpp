@@ -28,7 +28,8 @@ struct computer::state {
     std::vector<float> masked;
 };
 
-computer::computer(const std::string& path, std::uint32_t threads, std::uint32_t batch_tokens, std::uint32_t sequences, std::uint32_t context)
+computer::computer(const std::string& path, std::uint32_t threads, std::uint32_t batch_tokens, std::uint32_t sequences,
+                   std::uint32_t context)
     : state_(new state{al::support::thread_pool(threads), {}, {}, al::kernel::sample_scratch(0), {}}) {
     auto file = al::support::gguf_file::open(path);
     if (!file) throw std::runtime_error(path + ": " + file.fault().sentence);
@@ -37,15 +38,21 @@ computer::computer(const std::string& path, std::uint32_t threads, std::uint32_t
     state_->fingerprint = fingerprint_of(*file);
     al::model::tensor_name culprit;
     std::string sentence;
-    auto made = llm::make(*facts, {.tokens = batch_tokens, .slices = std::min(sequences, batch_tokens), .context = std::min(context, facts->context)},
-                          [&](std::string_view name) -> al::result<al::kernel::weight_view> {
-                              auto view = file->tensor(name);
-                              if (view) return *view;
-                              sentence = view.fault().sentence;
-                              return view.fault().what;
-                          },
-                          state_->threads, culprit);
-    if (!made) throw std::runtime_error(path + ": the model cannot be used: " + std::string(al::to_string(made.error().code)) + " " + std::string(culprit.view()) + " " + sentence);
+    auto made = llm::make(
+        *facts,
+        {.tokens = batch_tokens,
+         .slices = std::min(sequences, batch_tokens),
+         .context = std::min(context, facts->context)},
+        [&](std::string_view name) -> al::result<al::kernel::weight_view> {
+            auto view = file->tensor(name);
+            if (view) return *view;
+            sentence = view.fault().sentence;
+            return view.fault().what;
+        },
+        state_->threads, culprit);
+    if (!made)
+        throw std::runtime_error(path + ": the model cannot be used: " + std::string(al::to_string(made.error().code)) +
+                                 " " + std::string(culprit.view()) + " " + sentence);
     state_->model.emplace(std::move(made).value());
     state_->room = al::kernel::sample_scratch(facts->vocabulary);
     state_->masked.resize(facts->vocabulary);
@@ -56,7 +63,8 @@ const al::model::llama_facts& computer::facts() const { return state_->model->fa
 al::digest128 computer::fingerprint() const { return state_->fingerprint; }
 std::uint32_t computer::slices_max() const { return state_->model->most().slices; }
 
-al::result<void> computer::forward(std::span<const al::model::slice> batch, const kv_layout& layout, std::byte* pool, const layer_hook& hook) {
+al::result<void> computer::forward(std::span<const al::model::slice> batch, const kv_layout& layout, std::byte* pool,
+                                   const layer_hook& hook) {
     return state_->model->forward(batch, layout, pool, state_->threads, hook);
 }
 
@@ -70,7 +78,8 @@ wire::chance computer::sample(std::size_t i, const wire::sampling& how, std::uin
         }
         logits = state_->masked;
     }
-    const al::kernel::sampling by{.temperature = how.temperature, .top_k = how.top_k, .top_p = how.top_p, .seed = how.seed};
+    const al::kernel::sampling by{
+        .temperature = how.temperature, .top_k = how.top_k, .top_p = how.top_p, .seed = how.seed};
     const al::token_id token = al::kernel::sample(logits, by, position, state_->room);
     return how.logprobs ? chance_of(i, token) : wire::chance{token, 0};
 }

@@ -24,7 +24,8 @@ namespace serve {
 class computer {
 public:
     // Reads and packs the model. Throws std::runtime_error with a sentence.
-    computer(const std::string& path, std::uint32_t threads, std::uint32_t batch_tokens, std::uint32_t sequences, std::uint32_t context);
+    computer(const std::string& path, std::uint32_t threads, std::uint32_t batch_tokens, std::uint32_t sequences,
+             std::uint32_t context);
     ~computer();
 
     const ashlar::model::llama_facts& facts() const;
@@ -32,7 +33,8 @@ public:
     std::uint32_t slices_max() const;
 
     using layer_hook = std::function<void(ashlar::layer_id)>;
-    ashlar::result<void> forward(std::span<const ashlar::model::slice> batch, const kv_layout& layout, std::byte* pool, const layer_hook& hook);
+    ashlar::result<void> forward(std::span<const ashlar::model::slice> batch, const kv_layout& layout, std::byte* pool,
+                                 const layer_hook& hook);
 
     // Of the i-th slice of the last batch that asked for logits.
     wire::chance sample(std::size_t i, const wire::sampling& how, std::uint32_t position, bool may_stop);

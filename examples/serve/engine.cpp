@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// An engine process: a model, a KV pool and a fabric, at the router's command. It opens, computes, hands over and closes
-// what it is told to and says what came of it; which pages a request gets is kv::cache's decision, which transfer may
-// touch them kv::mover's. One thread does all of it (the kernels have their own): between two layers it moves KV, listens
-// to the router and says that it is alive.
+// An engine process: a model, a KV pool and a fabric, at the router's command. It opens, computes, hands over and
+// closes what it is told to and says what came of it; which pages a request gets is kv::cache's decision, which
+// transfer may touch them kv::mover's. One thread does all of it (the kernels have their own): between two layers it
+// moves KV, listens to the router and says that it is alive.
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -43,7 +43,8 @@ using namespace al::literals;
 namespace {
 
 al::instant monotonic() {
-    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count()};
+    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+                .count()};
 }
 
 volatile std::sig_atomic_t told_to_stop = 0;
@@ -74,27 +75,40 @@ public:
           model_(how.model, how.threads, how.batch_tokens, how.sequences, how.context), layout_{.shape = shape()} {
         if (as_ != sched::role::unified) {
             carrier_ = how.fabric == "window" ? open_window(layout_.bytes())
-                                              : open_ofi(how.fabric.size() > 4 ? how.fabric.substr(4) : std::string(), own_host(), layout_.bytes());
+                                              : open_ofi(how.fabric.size() > 4 ? how.fabric.substr(4) : std::string(),
+                                                         own_host(), layout_.bytes());
             pool_ = carrier_->pool();
         } else {
-            void* memory = ::mmap(nullptr, layout_.bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-            if (memory == MAP_FAILED) throw std::runtime_error("no memory for a KV pool of " + std::to_string(how.pool_mib) + " MiB; start with a smaller --pool-mib");
+            void* memory = ::mmap(nullptr, layout_.bytes(), PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            if (memory == MAP_FAILED)
+                throw std::runtime_error("no memory for a KV pool of " + std::to_string(how.pool_mib) +
+                                         " MiB; start with a smaller --pool-mib");
             pool_ = {static_cast<std::byte*>(memory), layout_.bytes()};
         }
         const std::uint32_t context = std::min(how.context, model_.facts().context);
-        pages_.emplace(kv::cache_options{.pages = layout_.shape.blocks,
-                                         .tokens_per_block = kv_layout::tokens_per_block,
-                                         .sequences_max = how.sequences,
-                                         .blocks_per_sequence_max = kv::blocks_for(context, kv_layout::tokens_per_block),
-                                         .leases_max = 1024,
-                                         .salt = random_key(),
-                                         .prefix_caching = how.prefix_caching});
+        pages_.emplace(
+            kv::cache_options{.pages = layout_.shape.blocks,
+                              .tokens_per_block = kv_layout::tokens_per_block,
+                              .sequences_max = how.sequences,
+                              .blocks_per_sequence_max = kv::blocks_for(context, kv_layout::tokens_per_block),
+                              .leases_max = 1024,
+                              .salt = random_key(),
+                              .prefix_caching = how.prefix_caching});
         do epoch_ = {random_word()};
         while (epoch_.value == 0);
         if (carrier_) {
-            carrier_->attach(*pages_, layout_, {.instance = {static_cast<std::uint32_t>(epoch_.value)}, .epoch = epoch_, .fleet_key = key_},
-                             {.transfers_max = 256, .writes_max = 256, .peers_max = 64, .lease = 5_s, .renew_every = renew_every,
-                              .resend_after = 20_ms, .verify = true, .pull = false});
+            carrier_->attach(
+                *pages_, layout_,
+                {.instance = {static_cast<std::uint32_t>(epoch_.value)}, .epoch = epoch_, .fleet_key = key_},
+                {.transfers_max = 256,
+                 .writes_max = 256,
+                 .peers_max = 64,
+                 .lease = 5_s,
+                 .renew_every = renew_every,
+                 .resend_after = 20_ms,
+                 .verify = true,
+                 .pull = false});
         }
     }
 
@@ -104,14 +118,16 @@ public:
         while (!stop_) {
             const int fd = connect_to(router_address(), why);
             if (fd < 0) {
-                if (!std::exchange(complained, true)) spdlog::warn("cannot reach the router at {}: {}; trying again", router_address(), why);
+                if (!std::exchange(complained, true))
+                    spdlog::warn("cannot reach the router at {}: {}; trying again", router_address(), why);
                 wait_a_moment();
                 continue;
             }
             complained = false;
             line_ = link(fd);
             serve();
-            if (!stop_) spdlog::warn("the router is gone; dropping {} requests and looking for it again", sequences_.size());
+            if (!stop_)
+                spdlog::warn("the router is gone; dropping {} requests and looking for it again", sequences_.size());
             forget_everything();
             if (!stop_) wait_a_moment();
         }
@@ -125,13 +141,17 @@ private:
         const std::string& name = how_.child.empty() ? how_.role : how_.child;
         return name == "prefill" ? sched::role::prefill : name == "decode" ? sched::role::decode : sched::role::unified;
     }
-    std::string role_word() const { return as_ == sched::role::prefill ? "prefill" : as_ == sched::role::decode ? "decode" : "unified"; }
+    std::string role_word() const {
+        return as_ == sched::role::prefill ? "prefill" : as_ == sched::role::decode ? "decode" : "unified";
+    }
 
     kv::geometry shape() const {
         const auto& f = model_.facts();
         kv_layout one{.shape = {.layers = f.layers, .kv_heads = f.kv_heads, .head_dim = f.head_dim, .blocks = 1}};
         const std::size_t blocks = (std::size_t{how_.pool_mib} << 20) / one.bytes();
-        if (blocks == 0) throw std::runtime_error("--pool-mib " + std::to_string(how_.pool_mib) + " holds not even one block of this model");
+        if (blocks == 0)
+            throw std::runtime_error("--pool-mib " + std::to_string(how_.pool_mib) +
+                                     " holds not even one block of this model");
         one.shape.blocks = static_cast<std::uint32_t>(std::min<std::size_t>(blocks, 1u << 24));
         return one.shape;
     }
@@ -142,7 +162,8 @@ private:
         }
         return {};
     }
-    std::string own_host() const { // the address that peers on other machines reach this one by; empty: this machine only
+    std::string
+    own_host() const { // the address that peers on other machines reach this one by; empty: this machine only
         if (how_.peers.empty()) return {};
         for (const auto& each : read_peers(how_.peers)) {
             if (each.role == role_word()) return each.address;
@@ -182,8 +203,8 @@ private:
         stop_ = stop_ || told_to_stop;
     }
 
-    // Whatever can be done without waiting. `all`: between batches; else between layers, where only what cannot touch the
-    // running batch is carried out.
+    // Whatever can be done without waiting. `all`: between batches; else between layers, where only what cannot touch
+    // the running batch is carried out.
     bool progress(bool all) {
         const al::instant now = monotonic();
         line_.flush();
@@ -255,14 +276,18 @@ private:
     // ---- what the router says
 
     bool hear(const wire::challenge& f) {
-        if (f.protocol != wire::version) return spdlog::error("the router speaks version {} of the protocol, this engine {}", f.protocol, wire::version), false;
+        if (f.protocol != wire::version)
+            return spdlog::error("the router speaks version {} of the protocol, this engine {}", f.protocol,
+                                 wire::version),
+                   false;
         nonce_ = {random_word(), random_word()};
         theirs_ = f.nonce;
         say(wire::response{wire::prove(key_, "engine", f.nonce, nonce_), nonce_});
         return true;
     }
     bool hear(const wire::counter_response& f) {
-        if (!(f.proof == wire::prove(key_, "router", nonce_, theirs_))) return spdlog::error("the router does not hold this fleet's key; hanging up"), false;
+        if (!(f.proof == wire::prove(key_, "router", nonce_, theirs_)))
+            return spdlog::error("the router does not hold this fleet's key; hanging up"), false;
         wire::hello me;
         me.name = role_word();
         me.as = as_;
@@ -297,7 +322,8 @@ private:
         }
         const auto at = carrier_->connect(f.address);
         if (!at) {
-            spdlog::error("cannot connect to a peer over {}: {} ({}, {})", carrier_->name(), al::to_string(at.error().code), al::to_string(at.error().from), at.error().os_code);
+            spdlog::error("cannot connect to a peer over {}: {} ({}, {})", carrier_->name(),
+                          al::to_string(at.error().code), al::to_string(at.error().from), at.error().os_code);
             return true; // requests that need it will say so
         }
         neighbours_[f.instance.value] = {f.epoch, *at};
@@ -318,8 +344,16 @@ private:
 
     bool hear(wire::reserve& f) {
         if (!live_ || f.attempt > 255 || f.context.empty()) return false;
-        sequence s{.request = f.request, .attempt = f.attempt, .key = key_of(f.request, f.attempt), .as = f.as,
-                   .tokens = std::move(f.context), .context = 0, .computed = 0, .how = std::move(f.how), .transfer = {}, .released = false};
+        sequence s{.request = f.request,
+                   .attempt = f.attempt,
+                   .key = key_of(f.request, f.attempt),
+                   .as = f.as,
+                   .tokens = std::move(f.context),
+                   .context = 0,
+                   .computed = 0,
+                   .how = std::move(f.how),
+                   .transfer = {},
+                   .released = false};
         s.context = static_cast<std::uint32_t>(s.tokens.size());
         if (f.capacity_tokens < s.context || sequences_.contains(s.key.value)) return false;
         const auto refuse = [&](al::error why) {
@@ -350,7 +384,8 @@ private:
             s.transfer = *transfer;
         }
         // The prompt's own log-probabilities need every position computed: the same bits go to the same pages again.
-        if (s.how.prompt_logprobs) answer.cached_tokens = 0;
+        if (s.how.prompt_logprobs)
+            answer.cached_tokens = 0;
         else if (f.as == sched::role::prefill && answer.cached_tokens)
             (void)carrier_->all_ready(*s.transfer, {0, answer.cached_tokens / kv_layout::tokens_per_block});
         s.computed = answer.cached_tokens;
@@ -386,7 +421,9 @@ private:
         return sequences_.erase(it);
     }
 
-    static al::request_id key_of(al::request_id request, std::uint32_t attempt) { return {request.value << 8 | attempt}; }
+    static al::request_id key_of(al::request_id request, std::uint32_t attempt) {
+        return {request.value << 8 | attempt};
+    }
 
     // ---- what transfers say. `all`: nothing is being computed, so that sequences may be closed.
     void hear_transfers(bool all) {
@@ -431,18 +468,23 @@ private:
         std::vector<share> shares;
         for (const wire::item& item : b.items) {
             const auto it = sequences_.find(key_of(item.request, item.attempt).value);
-            const auto fail = [&](al::errc why) { say(wire::item_failed{item.request, item.attempt, b.id, {why, al::origin::app}}); };
+            const auto fail = [&](al::errc why) {
+                say(wire::item_failed{item.request, item.attempt, b.id, {why, al::origin::app}});
+            };
             if (it == sequences_.end() || it->second.released) {
                 fail(al::errc::not_found);
                 continue;
             }
             sequence& s = it->second;
-            if (item.kind == sched::item_kind::decode && item.position == s.tokens.size()) s.tokens.push_back(item.input);
-            if (item.count == 0 || item.position > s.computed || std::uint64_t{item.position} + item.count > s.tokens.size()) {
+            if (item.kind == sched::item_kind::decode && item.position == s.tokens.size())
+                s.tokens.push_back(item.input);
+            if (item.count == 0 || item.position > s.computed ||
+                std::uint64_t{item.position} + item.count > s.tokens.size()) {
                 fail(al::errc::out_of_range);
                 continue;
             }
-            if (item.kind == sched::item_kind::prefill && s.how.prompt_logprobs) { // every position's logits, one slice each
+            if (item.kind == sched::item_kind::prefill &&
+                s.how.prompt_logprobs) { // every position's logits, one slice each
                 for (std::uint32_t i = 0; i < item.count; ++i)
                     shares.push_back({&s, &item, item.position + i, 1, item.position + i + 1 < s.context || item.last});
             } else {
@@ -462,14 +504,15 @@ private:
     void run(const wire::batch& b, std::span<const share> shares) {
         slices_.clear();
         for (const share& each : shares) {
-            slices_.push_back({std::span<const al::token_id>(each.of->tokens).subspan(each.position, each.count), each.position,
-                               pages_->runs(each.of->key), each.logits});
+            slices_.push_back({std::span<const al::token_id>(each.of->tokens).subspan(each.position, each.count),
+                               each.position, pages_->runs(each.of->key), each.logits});
             totals_.batch_tokens += each.count;
         }
         const auto done = model_.forward(slices_, layout_, pool_.data(), [&](al::layer_id layer) {
             for (const share& each : shares) {
                 if (each.of->as != sched::role::prefill || !each.of->transfer) continue;
-                const auto ready = kv::blocks_completed(each.position, each.count, each.of->context, kv_layout::tokens_per_block);
+                const auto ready =
+                    kv::blocks_completed(each.position, each.count, each.of->context, kv_layout::tokens_per_block);
                 if (ready.count) (void)carrier_->layer_ready(*each.of->transfer, layer, ready.first, ready.count);
             }
             if (line_.open() && !progress(false)) line_.close();
@@ -487,7 +530,8 @@ private:
             if (!each.logits) continue;
             const std::size_t i = with_logits++;
             if (s.how.prompt_logprobs && each.item->kind == sched::item_kind::prefill && end < s.context) {
-                say(wire::prompt_token{s.request, s.attempt, end, model_.chance_of(i, s.tokens[end]), model_.likeliest(i, s.how.top_logprobs)});
+                say(wire::prompt_token{s.request, s.attempt, end, model_.chance_of(i, s.tokens[end]),
+                                       model_.likeliest(i, s.how.top_logprobs)});
                 continue;
             }
             sample(b, *each.item, s, i, end);
@@ -497,9 +541,17 @@ private:
     void sample(const wire::batch& b, const wire::item& item, sequence& s, std::size_t i, std::uint32_t position) {
         const std::uint32_t generated = position + 1 - std::min(position + 1, s.how.prompt_tokens); // with this one
         const bool may_stop = generated > s.how.min_tokens;
-        wire::token said{.request = s.request, .attempt = s.attempt, .batch = b.id, .kind = item.kind, .stop = false, .position = position, .chosen = {}, .top = {}};
+        wire::token said{.request = s.request,
+                         .attempt = s.attempt,
+                         .batch = b.id,
+                         .kind = item.kind,
+                         .stop = false,
+                         .position = position,
+                         .chosen = {},
+                         .top = {}};
         said.chosen = model_.sample(i, s.how, position, may_stop);
-        said.stop = may_stop && std::find(s.how.stop_tokens.begin(), s.how.stop_tokens.end(), said.chosen.token) != s.how.stop_tokens.end();
+        said.stop = may_stop && std::find(s.how.stop_tokens.begin(), s.how.stop_tokens.end(), said.chosen.token) !=
+                                    s.how.stop_tokens.end();
         if (s.how.logprobs) said.top = model_.likeliest(i, s.how.top_logprobs);
         say(std::move(said));
     }

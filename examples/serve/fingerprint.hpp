@@ -19,7 +19,8 @@ inline ashlar::digest128 fingerprint_of(const ashlar::support::gguf_file& file) 
         if (const auto view = file.tensor(each.name)) start = view->data - each.offset;
     }
     if (!start) return {};
-    return ashlar::siphash128({0x65762f7261686c73u, 0x746e697270726567u}, {start, head}); // a fixed public key: no secret
+    return ashlar::siphash128({0x65762f7261686c73u, 0x746e697270726567u},
+                              {start, head}); // a fixed public key: no secret
 }
 
 } // namespace serve

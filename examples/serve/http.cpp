@@ -57,7 +57,8 @@ std::string printable(std::string_view text, std::size_t limit) {
 
 struct http_server::state : std::enable_shared_from_this<http_server::state> {
     state(asio::io_context& loop, http_limits limits, handler handle, refusal refuse)
-        : loop(loop), limits(limits), handle(std::move(handle)), refuse(std::move(refuse)), acceptor(loop), pause(loop) {}
+        : loop(loop), limits(limits), handle(std::move(handle)), refuse(std::move(refuse)), acceptor(loop),
+          pause(loop) {}
     void accept();
 
     asio::io_context& loop;
@@ -72,8 +73,8 @@ struct http_server::state : std::enable_shared_from_this<http_server::state> {
 
 namespace {
 
-// One connection. A single read loop feeds the parser while a request is awaited and keeps reading ahead, bounded, while
-// one is answered: that is how a client's leaving is seen at every moment.
+// One connection. A single read loop feeds the parser while a request is awaited and keeps reading ahead, bounded,
+// while one is answered: that is how a client's leaving is seen at every moment.
 class session : public std::enable_shared_from_this<session> {
 public:
     session(tcp::socket socket, std::shared_ptr<http_server::state> server)
@@ -100,8 +101,10 @@ public:
         if (closed_) return;
         put_head(200, content_type, headers);
         chunked_ = version_ >= 11;
-        if (chunked_) out_ += "Transfer-Encoding: chunked\r\n\r\n";
-        else keep_alive_ = false, out_ += "\r\n"; // HTTP/1.0: the end of the connection is the end of the body
+        if (chunked_)
+            out_ += "Transfer-Encoding: chunked\r\n\r\n";
+        else
+            keep_alive_ = false, out_ += "\r\n"; // HTTP/1.0: the end of the connection is the end of the body
         write();
     }
     void chunk(std::string_view data) {
@@ -185,8 +188,10 @@ private:
                     write();
                 }
             }
-            if (parser_->is_done()) dispatch();
-            else if (used == 0) return;
+            if (parser_->is_done())
+                dispatch();
+            else if (used == 0)
+                return;
         }
     }
 
@@ -194,7 +199,8 @@ private:
         unsigned status = 400;
         std::string_view why = "the request is not valid HTTP/1.1";
         if (ec == bhttp::error::body_limit) status = 413, why = "the request body is larger than this server accepts";
-        if (ec == bhttp::error::header_limit) status = 431, why = "the request header is larger than this server accepts";
+        if (ec == bhttp::error::header_limit)
+            status = 431, why = "the request header is larger than this server accepts";
         keep_alive_ = false;
         answering_ = true;
         version_ = 11;
@@ -226,8 +232,10 @@ private:
         out_ += "HTTP/1.1 " + std::to_string(status) + " " + std::string(reason.data(), reason.size()) + "\r\n";
         out_ += "Server: ashlar-serve\r\nContent-Type: " + std::string(content_type) + "\r\n";
         for (const auto& [name, value] : headers) out_ += name + ": " + value + "\r\n";
-        if (!keep_alive_) out_ += "Connection: close\r\n";
-        else if (version_ < 11) out_ += "Connection: keep-alive\r\n";
+        if (!keep_alive_)
+            out_ += "Connection: close\r\n";
+        else if (version_ < 11)
+            out_ += "Connection: keep-alive\r\n";
     }
 
     // The answer stands in out_: send it, then await the next request or close.
@@ -262,7 +270,8 @@ private:
         read();
     }
 
-    // Say that no more comes, then wait a moment for the client's end, so that unread input does not reset the answer away.
+    // Say that no more comes, then wait a moment for the client's end, so that unread input does not reset the answer
+    // away.
     void linger() {
         error_code ignored;
         socket_.shutdown(tcp::socket::shutdown_send, ignored);

@@ -23,7 +23,7 @@ struct http_limits {
     std::size_t header_bytes = 16 << 10;
     std::size_t body_bytes = 8 << 20;
     std::size_t connections = 512;
-    std::size_t unsent_bytes = 4 << 20; // a client that reads this much too slowly is cut off
+    std::size_t unsent_bytes = 4 << 20;       // a client that reads this much too slowly is cut off
     std::chrono::seconds request_timeout{30}; // from the first byte of a request to its last
     std::chrono::seconds idle_timeout{75};    // between two requests of a connection
     std::chrono::seconds write_timeout{30};   // without progress while bytes are waiting
@@ -45,7 +45,8 @@ public:
     virtual ~exchange() = default;
     // A whole answer.
     virtual void reply(unsigned status, std::string_view content_type, std::string body, const http_headers& = {}) = 0;
-    // 200 and an event stream; then any number of `send`; then `finish` (clean end) or `abort` (cut: the client sees it).
+    // 200 and an event stream; then any number of `send`; then `finish` (clean end) or `abort` (cut: the client sees
+    // it).
     virtual void begin_events(const http_headers& = {}) = 0;
     virtual void send(std::string_view data) = 0;
     virtual void finish() = 0;

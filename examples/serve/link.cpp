@@ -58,8 +58,10 @@ bool link::flush() {
             return false;
         }
     }
-    if (sent_ == out_.size()) out_.clear(), sent_ = 0;
-    else if (sent_ > 1 << 20) out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_)), sent_ = 0;
+    if (sent_ == out_.size())
+        out_.clear(), sent_ = 0;
+    else if (sent_ > 1 << 20)
+        out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_)), sent_ = 0;
     return open();
 }
 
@@ -127,7 +129,8 @@ int connect_to(const std::string& address, std::string& why) {
     endpoint_name name;
     if (!resolve(address, false, name, why)) return -1;
     const int fd = ::socket(name.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&name.bytes), name.size) != 0) return failed(fd, address, why);
+    if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&name.bytes), name.size) != 0)
+        return failed(fd, address, why);
     return fd;
 }
 
@@ -160,13 +163,15 @@ std::string address_of(int listening_fd) {
     socklen_t size = sizeof bytes;
     if (::getsockname(listening_fd, reinterpret_cast<sockaddr*>(&bytes), &size) != 0) return "?";
     char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
-    ::getnameinfo(reinterpret_cast<sockaddr*>(&bytes), size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    ::getnameinfo(reinterpret_cast<sockaddr*>(&bytes), size, host, sizeof host, port, sizeof port,
+                  NI_NUMERICHOST | NI_NUMERICSERV);
     return bytes.ss_family == AF_INET6 ? "[" + std::string(host) + "]:" + port : std::string(host) + ":" + port;
 }
 
 std::uint64_t random_word() {
     std::uint64_t word = 0;
-    while (::getrandom(&word, sizeof word, 0) != sizeof word) {}
+    while (::getrandom(&word, sizeof word, 0) != sizeof word) {
+    }
     return word;
 }
 ashlar::key128 random_key() { return {random_word(), random_word()}; }

@@ -26,28 +26,64 @@ void describe(CLI::App& app, serve::settings& s) {
     app.add_option("--served-model-name", s.model_name, "its name in the API (default: the file's name)");
     app.add_option("--host", s.host, "address to listen on")->capture_default_str();
     app.add_option("--port", s.port, "port to listen on; 0 takes a free one and prints it")->capture_default_str();
-    app.add_option("--api-key", s.api_key, "clients must send it as a bearer token; better given in the environment")->envname("ASHLAR_API_KEY");
+    app.add_option("--api-key", s.api_key, "clients must send it as a bearer token; better given in the environment")
+        ->envname("ASHLAR_API_KEY");
     app.add_flag("--insecure", s.insecure, "allow a public address without a key");
-    app.add_option("--role", s.role, "all: router, prefill and decode on this machine; unified: router and one engine; or one process of a fleet")
-        ->check(CLI::IsMember({"all", "unified", "prefill", "decode", "router"}))->capture_default_str();
-    app.add_option("--fabric", s.fabric, "how KV travels: ofi, ofi:PROVIDER (net, tcp;ofi_rxm, shm, verbs;ofi_rxm, efa) or window (shared memory)")->capture_default_str();
-    app.add_option("--peers", s.peers, "of a fleet: a file with the lines 'router HOST:PORT', 'prefill HOST', 'decode HOST'");
-    app.add_option("--fleet-key-file", s.fleet_key_file, "of a fleet: a file that all its processes share; 32 hexadecimal digits");
-    app.add_option("--threads", s.threads, "compute threads of each engine (0: one for each processor)")->capture_default_str()->check(CLI::Range(0, 1024));
-    app.add_option("--context", s.context, "tokens of prompt and answer together, at most")->capture_default_str()->check(CLI::Range(16, 1 << 20));
-    app.add_option("--pool-mib", s.pool_mib, "KV cache of each engine, MiB")->capture_default_str()->check(CLI::Range(1, 1 << 20));
-    app.add_option("--batch-tokens", s.batch_tokens, "tokens of one batch; longer prompts are computed in such chunks")->capture_default_str()->check(CLI::Range(16, 8192));
-    app.add_option("--sequences", s.sequences, "requests that an engine holds at a time")->capture_default_str()->check(CLI::Range(1, 4096));
+    app.add_option(
+           "--role", s.role,
+           "all: router, prefill and decode on this machine; unified: router and one engine; or one process of a fleet")
+        ->check(CLI::IsMember({"all", "unified", "prefill", "decode", "router"}))
+        ->capture_default_str();
+    app.add_option(
+           "--fabric", s.fabric,
+           "how KV travels: ofi, ofi:PROVIDER (net, tcp;ofi_rxm, shm, verbs;ofi_rxm, efa) or window (shared memory)")
+        ->capture_default_str();
+    app.add_option("--peers", s.peers,
+                   "of a fleet: a file with the lines 'router HOST:PORT', 'prefill HOST', 'decode HOST'");
+    app.add_option("--fleet-key-file", s.fleet_key_file,
+                   "of a fleet: a file that all its processes share; 32 hexadecimal digits");
+    app.add_option("--threads", s.threads, "compute threads of each engine (0: one for each processor)")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 1024));
+    app.add_option("--context", s.context, "tokens of prompt and answer together, at most")
+        ->capture_default_str()
+        ->check(CLI::Range(16, 1 << 20));
+    app.add_option("--pool-mib", s.pool_mib, "KV cache of each engine, MiB")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1 << 20));
+    app.add_option("--batch-tokens", s.batch_tokens, "tokens of one batch; longer prompts are computed in such chunks")
+        ->capture_default_str()
+        ->check(CLI::Range(16, 8192));
+    app.add_option("--sequences", s.sequences, "requests that an engine holds at a time")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 4096));
     app.add_flag("!--no-prefix-cache", s.prefix_caching, "do not reuse the KV of equal prompt beginnings");
-    app.add_option("--request-limit", s.request_limit, "requests in the server at a time; more are answered 429")->capture_default_str()->check(CLI::Range(1, 65536));
-    app.add_option("--queue-limit", s.queue_limit, "of these, waiting for a place on an engine")->capture_default_str()->check(CLI::Range(1, 65536));
-    app.add_option("--attempts", s.attempts, "starts of a request that may end in an engine's fault")->capture_default_str()->check(CLI::Range(1, 16));
-    app.add_option("--timeout", s.timeout_s, "seconds that a request may take")->capture_default_str()->check(CLI::Range(1, 86400));
-    app.add_option("--drain", s.drain_s, "seconds that running requests are given at SIGTERM")->capture_default_str()->check(CLI::Range(0, 3600));
-    app.add_option("--heartbeat-ms", s.heartbeat_ms, "engines report this often; two missed and one is written off")->capture_default_str()->check(CLI::Range(10, 60000));
-    app.add_option("--log-dir", s.log_dir, "write every (time, event, action) of the scheduler there")->check(CLI::ExistingDirectory);
+    app.add_option("--request-limit", s.request_limit, "requests in the server at a time; more are answered 429")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 65536));
+    app.add_option("--queue-limit", s.queue_limit, "of these, waiting for a place on an engine")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 65536));
+    app.add_option("--attempts", s.attempts, "starts of a request that may end in an engine's fault")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 16));
+    app.add_flag(
+        "--hold", s.hold,
+        "when no engine of a role is left, requests wait for one until --timeout; else they fail at once with 503");
+    app.add_option("--timeout", s.timeout_s, "seconds that a request may take")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 86400));
+    app.add_option("--drain", s.drain_s, "seconds that running requests are given at SIGTERM")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 3600));
+    app.add_option("--heartbeat-ms", s.heartbeat_ms, "engines report this often; two missed and one is written off")
+        ->capture_default_str()
+        ->check(CLI::Range(10, 60000));
+    app.add_option("--log-dir", s.log_dir, "write every (time, event, action) of the scheduler there")
+        ->check(CLI::ExistingDirectory);
     app.add_option("--log-level", s.log_level, "trace, debug, info, warning, error or off")
-        ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))->capture_default_str();
+        ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
+        ->capture_default_str();
     // Between the supervisor and its children.
     app.add_option("--child", s.child)->group("");
     app.add_option("--parent", s.parent)->group("");
@@ -57,7 +93,8 @@ void describe(CLI::App& app, serve::settings& s) {
     app.add_option("--key-fd", s.key_fd)->group("");
     app.add_option("--supervisor-fd", s.supervisor_fd)->group("");
     app.set_version_flag("--version", std::string("ashlar-serve ") + std::string(serve::version_text));
-    app.footer("It serves /v1/completions, /v1/chat/completions, /v1/models, /health, /metrics, /version, /tokenize and /detokenize.\n"
+    app.footer("It serves /v1/completions, /v1/chat/completions, /v1/models, /health, /metrics, /version, /tokenize "
+               "and /detokenize.\n"
                "Engines and the router of one machine need nothing more than --model.");
 }
 
@@ -73,13 +110,18 @@ std::string objection(const serve::settings& s) {
         if (!s.peers.empty()) return "--peers is for --role router, prefill or decode";
         return {};
     }
-    if (s.peers.empty()) return "--role " + s.role + " needs --peers FILE, with the lines 'router HOST:PORT', 'prefill HOST', 'decode HOST'";
+    if (s.peers.empty())
+        return "--role " + s.role +
+               " needs --peers FILE, with the lines 'router HOST:PORT', 'prefill HOST', 'decode HOST'";
     for (const auto& line : serve::read_peers(s.peers)) {
         if (line.role == "router" && s.fleet_key_file.empty() && !serve::is_loopback(line.address))
-            return "the router's address " + line.address + " can be reached from other machines: give all processes one --fleet-key-file FILE "
+            return "the router's address " + line.address +
+                   " can be reached from other machines: give all processes one --fleet-key-file FILE "
                    "(make it with: openssl rand -hex 16 > FILE; chmod 600 FILE)";
     }
-    if (s.fleet_key_file.empty()) return "--role " + s.role + " needs --fleet-key-file FILE (make it with: openssl rand -hex 16 > FILE; chmod 600 FILE)";
+    if (s.fleet_key_file.empty())
+        return "--role " + s.role +
+               " needs --fleet-key-file FILE (make it with: openssl rand -hex 16 > FILE; chmod 600 FILE)";
     return {};
 }
 
@@ -91,7 +133,8 @@ int main(int argc, char** argv) {
         return 2;
     }
     serve::settings settings;
-    CLI::App app("A model behind OpenAI's API, its prompts computed by one process and its answers by another.", "ashlar-serve");
+    CLI::App app("A model behind OpenAI's API, its prompts computed by one process and its answers by another.",
+                 "ashlar-serve");
     describe(app, settings);
     CLI11_PARSE(app, argc, argv);
     spdlog::set_default_logger(spdlog::stderr_logger_st("ashlar"));
@@ -104,7 +147,8 @@ int main(int argc, char** argv) {
                 spdlog::critical(no);
                 return 2;
             }
-            if (settings.role == "all" || settings.role == "unified") return serve::run_supervisor(settings, {argv, argv + argc});
+            if (settings.role == "all" || settings.role == "unified")
+                return serve::run_supervisor(settings, {argv, argv + argc});
         } else {
             serve::die_with_parent(settings.parent);
         }

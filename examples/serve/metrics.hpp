@@ -26,7 +26,8 @@ public:
     void request_ended(const char* reason, std::uint32_t generated, double whole_s, double prefill_s, double decode_s);
     void refused(unsigned status);
     void retried();
-    void transfer_seconds(double seconds); // last prompt token computed to KV verified at the decode side: what is exposed
+    void
+    transfer_seconds(double seconds); // last prompt token computed to KV verified at the decode side: what is exposed
     void engine(const std::string& name, const wire::counters& totals, std::uint32_t blocks_total);
     void engine_restarted(const std::string& name);
 

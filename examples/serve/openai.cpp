@@ -19,7 +19,6 @@ namespace serve {
 const std::string_view version_text =
     ASHLAR_TEXT(ASHLAR_VERSION_MAJOR) "." ASHLAR_TEXT(ASHLAR_VERSION_MINOR) "." ASHLAR_TEXT(ASHLAR_VERSION_PATCH);
 
-
 using nlohmann::json;
 using out_json = nlohmann::ordered_json;
 
@@ -38,8 +37,10 @@ std::uint32_t depth_of(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
         if (quoted) {
-            if (c == '\\') ++i;
-            else if (c == '"') quoted = false;
+            if (c == '\\')
+                ++i;
+            else if (c == '"')
+                quoted = false;
         } else if (c == '"') {
             quoted = true;
         } else if (c == '{' || c == '[') {
@@ -101,7 +102,8 @@ public:
         if (!value->is_number()) refuse(std::string("'") + name + "' must be a number", name);
         const double x = value->get<double>();
         if (!(x >= low && x <= high))
-            refuse(std::string("'") + name + "' must be between " + json(low).dump() + " and " + json(high).dump(), name);
+            refuse(std::string("'") + name + "' must be between " + json(low).dump() + " and " + json(high).dump(),
+                   name);
         return x;
     }
     std::optional<std::string> text(const char* name) {
@@ -117,7 +119,8 @@ public:
     void neutral(const char* name, Neutral is_neutral) {
         const json* value = take(name);
         if (value && !is_neutral(*value))
-            refuse(std::string("'") + name + "' is not supported by this server; leave it out", name, 400, "unsupported_parameter");
+            refuse(std::string("'") + name + "' is not supported by this server; leave it out", name, 400,
+                   "unsupported_parameter");
     }
     void unsupported(const char* name) {
         neutral(name, [](const json&) { return false; });
@@ -125,7 +128,8 @@ public:
     void nothing_else() const {
         for (const auto& [name, value] : object_.items()) {
             if (std::find(taken_.begin(), taken_.end(), name) == taken_.end())
-                refuse("unknown field '" + name.substr(0, 64) + "'; this server ignores nothing that could change an answer",
+                refuse("unknown field '" + name.substr(0, 64) +
+                           "'; this server ignores nothing that could change an answer",
                        name.substr(0, 64), 400, "unknown_parameter");
         }
     }
@@ -142,18 +146,20 @@ void check_model(fields& in, const api_limits& limits, bool required) {
         return;
     }
     if (*model != limits.model)
-        refuse("the model '" + model->substr(0, 128) + "' does not exist here; this server has '" + limits.model + "'", "model", 404,
-               "model_not_found");
+        refuse("the model '" + model->substr(0, 128) + "' does not exist here; this server has '" + limits.model + "'",
+               "model", 404, "model_not_found");
 }
 
 std::vector<token_id> token_list(const json& list, const api_limits& limits, const char* name) {
     std::vector<token_id> ids;
     ids.reserve(list.size());
     for (const json& each : list) {
-        if (!each.is_number_integer()) refuse(std::string("'") + name + "' must be a list of token ids (integers)", name);
-        if ((each.is_number_unsigned() && each.get<std::uint64_t>() >= limits.vocabulary) || each.get<std::int64_t>() < 0)
-            refuse(std::string("'") + name + "' holds token id " + each.dump() + "; the vocabulary has " + std::to_string(limits.vocabulary) +
-                       " tokens",
+        if (!each.is_number_integer())
+            refuse(std::string("'") + name + "' must be a list of token ids (integers)", name);
+        if ((each.is_number_unsigned() && each.get<std::uint64_t>() >= limits.vocabulary) ||
+            each.get<std::int64_t>() < 0)
+            refuse(std::string("'") + name + "' holds token id " + each.dump() + "; the vocabulary has " +
+                       std::to_string(limits.vocabulary) + " tokens",
                    name);
         ids.push_back(static_cast<token_id>(each.get<std::int64_t>()));
     }
@@ -162,17 +168,22 @@ std::vector<token_id> token_list(const json& list, const api_limits& limits, con
 
 std::vector<prompt> prompt_list(const json& value, const api_limits& limits) {
     if (value.is_string()) return {value.get<std::string>()};
-    if (!value.is_array()) refuse("'prompt' must be a string, a list of strings, a list of token ids or a list of such lists", "prompt");
+    if (!value.is_array())
+        refuse("'prompt' must be a string, a list of strings, a list of token ids or a list of such lists", "prompt");
     if (value.empty()) refuse("'prompt' must not be empty", "prompt");
     if (value.front().is_number()) return {token_list(value, limits, "prompt")};
     if (value.size() > limits.prompts)
-        refuse("'prompt' holds " + std::to_string(value.size()) + " prompts; at most " + std::to_string(limits.prompts) + " at once",
+        refuse("'prompt' holds " + std::to_string(value.size()) + " prompts; at most " +
+                   std::to_string(limits.prompts) + " at once",
                "prompt");
     std::vector<prompt> prompts;
     for (const json& each : value) {
-        if (value.front().is_string() && each.is_string()) prompts.emplace_back(each.get<std::string>());
-        else if (value.front().is_array() && each.is_array()) prompts.emplace_back(token_list(each, limits, "prompt"));
-        else refuse("'prompt' must hold strings only or lists of token ids only", "prompt");
+        if (value.front().is_string() && each.is_string())
+            prompts.emplace_back(each.get<std::string>());
+        else if (value.front().is_array() && each.is_array())
+            prompts.emplace_back(token_list(each, limits, "prompt"));
+        else
+            refuse("'prompt' must hold strings only or lists of token ids only", "prompt");
     }
     return prompts;
 }
@@ -197,17 +208,18 @@ std::vector<chat_message> message_list(const json& value, const api_limits&) {
                     message.content = field.get<std::string>();
                 } else if (field.is_array()) {
                     for (const json& part : field) {
-                        if (!part.is_object() || !part.contains("type") || part["type"] != "text" || !part.contains("text") ||
-                            !part["text"].is_string())
-                            refuse("'" + where + ".content' may hold parts {\"type\":\"text\",\"text\":…} only", where + ".content");
+                        if (!part.is_object() || !part.contains("type") || part["type"] != "text" ||
+                            !part.contains("text") || !part["text"].is_string())
+                            refuse("'" + where + ".content' may hold parts {\"type\":\"text\",\"text\":…} only",
+                                   where + ".content");
                         message.content += part["text"].get<std::string>();
                     }
                 } else {
                     refuse("'" + where + ".content' must be a string or a list of text parts", where + ".content");
                 }
             } else if (name != "name" && name != "refusal" && name != "annotations" && !field.is_null()) {
-                refuse("'" + where + "." + name.substr(0, 64) + "' is not supported by this server", where + "." + name.substr(0, 64), 400,
-                       "unsupported_parameter");
+                refuse("'" + where + "." + name.substr(0, 64) + "' is not supported by this server",
+                       where + "." + name.substr(0, 64), 400, "unsupported_parameter");
             }
         }
         if (message.role.empty()) refuse("'" + where + ".role' is required", where + ".role");
@@ -219,7 +231,8 @@ std::vector<chat_message> message_list(const json& value, const api_limits&) {
 
 std::vector<std::string> stop_list(const json& value) {
     std::vector<std::string> stops;
-    if (value.is_string()) stops.push_back(value.get<std::string>());
+    if (value.is_string())
+        stops.push_back(value.get<std::string>());
     else if (value.is_array() && value.size() <= 4) {
         for (const json& each : value) {
             if (!each.is_string()) refuse("'stop' must be a string or a list of at most 4 strings", "stop");
@@ -254,12 +267,14 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
     const auto most = static_cast<std::int64_t>(std::numeric_limits<std::int32_t>::max());
     if (const auto x = in.integer("max_tokens", 1, most)) want.max_tokens = static_cast<std::uint32_t>(*x);
     if (chat) {
-        if (const auto x = in.integer("max_completion_tokens", 1, most)) want.max_tokens = static_cast<std::uint32_t>(*x);
+        if (const auto x = in.integer("max_completion_tokens", 1, most))
+            want.max_tokens = static_cast<std::uint32_t>(*x);
     } else if (!want.max_tokens) {
         want.max_tokens = 16; // OpenAI's default for completions
     }
     if (const auto x = in.integer("min_tokens", 0, most)) want.min_tokens = static_cast<std::uint32_t>(*x);
-    if (want.max_tokens && want.min_tokens > *want.max_tokens) refuse("'min_tokens' must not be above 'max_tokens'", "min_tokens");
+    if (want.max_tokens && want.min_tokens > *want.max_tokens)
+        refuse("'min_tokens' must not be above 'max_tokens'", "min_tokens");
     const auto prompts = static_cast<std::int64_t>(std::max<std::size_t>(1, want.prompts.size()));
     if (const auto x = in.integer("n", 1, limits.choices)) want.n = static_cast<std::uint32_t>(*x);
     if (want.n > 1 && prompts * want.n > limits.choices)
@@ -270,11 +285,13 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
     if (const auto x = in.number("top_p", 0, 1)) want.top_p = static_cast<float>(*x);
     if (!(want.top_p > 0)) refuse("'top_p' must be above 0 and at most 1", "top_p");
     if (const auto x = in.integer("top_k", -1, most)) want.top_k = *x < 0 ? 0 : static_cast<std::uint32_t>(*x);
-    if (const auto x = in.integer("seed", std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()))
+    if (const auto x =
+            in.integer("seed", std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()))
         want.seed = static_cast<std::uint64_t>(*x);
     if (const json* stop = in.take("stop")) want.stop = stop_list(*stop);
     if (const json* ids = in.take("stop_token_ids")) {
-        if (!ids->is_array() || ids->size() > 16) refuse("'stop_token_ids' must be a list of at most 16 token ids", "stop_token_ids");
+        if (!ids->is_array() || ids->size() > 16)
+            refuse("'stop_token_ids' must be a list of at most 16 token ids", "stop_token_ids");
         want.stop_token_ids = token_list(*ids, limits, "stop_token_ids");
     }
     want.ignore_eos = in.boolean("ignore_eos");
@@ -296,7 +313,8 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
         if (top && !asked) refuse("'top_logprobs' needs 'logprobs': true", "top_logprobs");
         if (asked) want.logprobs = static_cast<std::uint32_t>(top.value_or(0));
     } else {
-        if (const auto top = in.integer("logprobs", 0, limits.top_logprobs)) want.logprobs = static_cast<std::uint32_t>(*top);
+        if (const auto top = in.integer("logprobs", 0, limits.top_logprobs))
+            want.logprobs = static_cast<std::uint32_t>(*top);
         want.echo = in.boolean("echo");
     }
 
@@ -316,12 +334,16 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
     in.neutral("early_stopping", is_false);
     in.neutral("skip_special_tokens", is_true);
     in.neutral("spaces_between_special_tokens", is_true);
-    in.neutral("add_special_tokens", chat ? +[](const json& x) { return x == false; } : +[](const json& x) { return x.is_boolean(); });
+    in.neutral(
+        "add_special_tokens",
+        chat ? +[](const json& x) { return x == false; } : +[](const json& x) { return x.is_boolean(); });
     in.unsupported("prompt_logprobs");
     in.unsupported("truncate_prompt_tokens");
-    in.neutral("response_format", [](const json& x) { return x.is_object() && x.size() == 1 && x.contains("type") && x["type"] == "text"; });
-    for (const char* name : {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "grammar",
-                             "logits_processors", "kv_transfer_params"})
+    in.neutral("response_format", [](const json& x) {
+        return x.is_object() && x.size() == 1 && x.contains("type") && x["type"] == "text";
+    });
+    for (const char* name : {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs",
+                             "grammar", "logits_processors", "kv_transfer_params"})
         in.unsupported(name);
     if (chat) {
         in.neutral("tools", empty);
@@ -333,16 +355,17 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
         in.neutral("continue_final_message", is_false);
         in.neutral("documents", empty);
         in.neutral("chat_template_kwargs", empty);
-        for (const char* name : {"audio", "prediction", "reasoning_effort", "verbosity", "web_search_options", "chat_template",
-                                 "moderation", "echo", "prompt", "best_of"})
+        for (const char* name : {"audio", "prediction", "reasoning_effort", "verbosity", "web_search_options",
+                                 "chat_template", "moderation", "echo", "prompt", "best_of"})
             in.unsupported(name);
         in.harmless("parallel_tool_calls");
     } else {
         in.neutral("suffix", empty);
-        for (const char* name : {"messages", "tools", "top_logprobs", "max_completion_tokens", "prompt_embeds"}) in.unsupported(name);
+        for (const char* name : {"messages", "tools", "top_logprobs", "max_completion_tokens", "prompt_embeds"})
+            in.unsupported(name);
     }
-    for (const char* name : {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
-                             "cache_salt", "priority", "request_id"})
+    for (const char* name : {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key",
+                             "prompt_cache_retention", "cache_salt", "priority", "request_id"})
         in.harmless(name);
     in.nothing_else();
     return want;
@@ -355,7 +378,11 @@ std::variant<T, api_error> guarded(Parse parse) {
     } catch (const api_error& fault) {
         return fault;
     } catch (const json::exception& why) { // a shape that no check above foresaw: still a typed answer
-        return api_error{400, std::string("the request has an unexpected shape: ") + std::string(why.what()).substr(0, 200), {}, "invalid_request_error", {}};
+        return api_error{400,
+                         std::string("the request has an unexpected shape: ") + std::string(why.what()).substr(0, 200),
+                         {},
+                         "invalid_request_error",
+                         {}};
     }
 }
 
@@ -386,7 +413,8 @@ out_json logprobs_of(const answer_head& head, const choice& of) {
         }
         return {{"content", std::move(content)}, {"refusal", nullptr}};
     }
-    out_json tokens = out_json::array(), chances = out_json::array(), tops = out_json::array(), offsets = out_json::array();
+    out_json tokens = out_json::array(), chances = out_json::array(), tops = out_json::array(),
+             offsets = out_json::array();
     for (const auto& record : of.records) {
         tokens.push_back(shown(record.chosen.bytes));
         offsets.push_back(record.text_offset);
@@ -419,7 +447,9 @@ out_json head_of(const answer_head& head, bool chunk) {
     return {{"id", head.id}, {"object", object}, {"created", head.created}, {"model", head.model}};
 }
 
-out_json reason_of(const choice& of) { return of.finish_reason.empty() ? out_json(nullptr) : out_json(of.finish_reason); }
+out_json reason_of(const choice& of) {
+    return of.finish_reason.empty() ? out_json(nullptr) : out_json(of.finish_reason);
+}
 
 out_json error_object(const api_error& fault) {
     return {{"error",
@@ -479,8 +509,10 @@ std::string whole_answer(const answer_head& head, const std::vector<choice>& cho
     body["choices"] = out_json::array();
     for (const auto& each : choices) {
         out_json one = {{"index", each.index}};
-        if (head.chat) one["message"] = {{"role", "assistant"}, {"content", each.text}, {"refusal", nullptr}};
-        else one["text"] = each.text;
+        if (head.chat)
+            one["message"] = {{"role", "assistant"}, {"content", each.text}, {"refusal", nullptr}};
+        else
+            one["text"] = each.text;
         one["logprobs"] = logprobs_of(head, each);
         one["finish_reason"] = reason_of(each);
         body["choices"].push_back(std::move(one));
@@ -515,14 +547,19 @@ std::string usage_event(const answer_head& head, const usage& used) {
 }
 
 static out_json model_object(const api_limits& limits, std::int64_t created) {
-    return {{"id", limits.model}, {"object", "model"}, {"created", created}, {"owned_by", "ashlar"}, {"max_model_len", limits.context}};
+    return {{"id", limits.model},
+            {"object", "model"},
+            {"created", created},
+            {"owned_by", "ashlar"},
+            {"max_model_len", limits.context}};
 }
 std::string model_body(const api_limits& limits, std::int64_t created) { return dump(model_object(limits, created)); }
 std::string models_body(const api_limits& limits, std::int64_t created) {
     return dump({{"object", "list"}, {"data", out_json::array({model_object(limits, created)})}});
 }
 
-std::string tokens_body(const std::vector<token_id>& ids, const std::vector<std::string>* pieces, std::uint32_t context) {
+std::string tokens_body(const std::vector<token_id>& ids, const std::vector<std::string>* pieces,
+                        std::uint32_t context) {
     out_json body = {{"count", ids.size()}, {"max_model_len", context}, {"tokens", ids}};
     if (pieces) {
         body["token_strs"] = out_json::array();

@@ -30,11 +30,11 @@ struct api_error {
 std::string error_body(const api_error& fault);
 
 struct api_limits {
-    std::string model;             // the one model that is served
-    std::uint32_t context = 0;     // tokens, prompt and answer together
+    std::string model;         // the one model that is served
+    std::uint32_t context = 0; // tokens, prompt and answer together
     std::uint32_t vocabulary = 0;
-    std::uint32_t choices = 16;    // n × prompts of one request
-    std::uint32_t prompts = 256;   // of a batched completion request
+    std::uint32_t choices = 16;  // n × prompts of one request
+    std::uint32_t prompts = 256; // of a batched completion request
     std::uint32_t top_logprobs = 20;
     std::uint32_t json_depth = 32;
 };
@@ -47,8 +47,8 @@ using prompt = std::variant<std::string, std::vector<token_id>>;
 
 struct generation {
     bool chat = false;
-    std::vector<prompt> prompts;         // completions
-    std::vector<chat_message> messages;  // chat
+    std::vector<prompt> prompts;             // completions
+    std::vector<chat_message> messages;      // chat
     std::optional<std::uint32_t> max_tokens; // absent: what the context leaves (chat)
     std::uint32_t min_tokens = 0;
     std::uint32_t n = 1;
@@ -107,8 +107,8 @@ struct answer_head {
 };
 
 std::string whole_answer(const answer_head& head, const std::vector<choice>& choices, const usage& used);
-// One server-sent event, "data: …\n\n". `first` adds the role of a chat's first delta; `null_usage` writes "usage": null,
-// as OpenAI does on every chunk when usage was asked for.
+// One server-sent event, "data: …\n\n". `first` adds the role of a chat's first delta; `null_usage` writes "usage":
+// null, as OpenAI does on every chunk when usage was asked for.
 std::string chunk_event(const answer_head& head, const choice& part, bool first, bool null_usage);
 std::string usage_event(const answer_head& head, const usage& used);
 std::string error_event(const api_error& fault);
@@ -116,7 +116,8 @@ inline constexpr std::string_view done_event = "data: [DONE]\n\n";
 
 std::string models_body(const api_limits& limits, std::int64_t created);
 std::string model_body(const api_limits& limits, std::int64_t created);
-std::string tokens_body(const std::vector<token_id>& ids, const std::vector<std::string>* pieces, std::uint32_t context);
+std::string tokens_body(const std::vector<token_id>& ids, const std::vector<std::string>* pieces,
+                        std::uint32_t context);
 std::string text_body(const std::string& text);
 std::string version_body(std::string_view version);
 extern const std::string_view version_text;

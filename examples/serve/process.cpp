@@ -32,8 +32,8 @@ void die_with_parent(int parent) {
 }
 
 void announce_ready(const std::string& url, const std::string& fabric, const settings& how) {
-    std::printf("ashlar-serve: ready on %s model=%s role=%s fabric=%s pid=%d\n", url.c_str(), how.model_name.c_str(), how.role.c_str(),
-                fabric.c_str(), static_cast<int>(how.parent ? how.parent : ::getpid()));
+    std::printf("ashlar-serve: ready on %s model=%s role=%s fabric=%s pid=%d\n", url.c_str(), how.model_name.c_str(),
+                how.role.c_str(), fabric.c_str(), static_cast<int>(how.parent ? how.parent : ::getpid()));
     std::fflush(stdout);
 }
 
@@ -48,9 +48,11 @@ std::vector<peer_line> read_peers(const std::string& path) {
         peer_line line;
         if (!(words >> line.role)) continue;
         words >> line.address;
-        const bool known = line.role == "router" || line.role == "prefill" || line.role == "decode" || line.role == "unified";
+        const bool known =
+            line.role == "router" || line.role == "prefill" || line.role == "decode" || line.role == "unified";
         if (!known || line.address.empty())
-            throw std::runtime_error(path + ", line " + std::to_string(number) + ": write 'router HOST:PORT', 'prefill HOST' or 'decode HOST'");
+            throw std::runtime_error(path + ", line " + std::to_string(number) +
+                                     ": write 'router HOST:PORT', 'prefill HOST' or 'decode HOST'");
         routers += line.role == "router";
         lines.push_back(std::move(line));
     }
@@ -66,20 +68,24 @@ ashlar::key128 key_from_fd(int fd) {
 
 int fd_of_key(ashlar::key128 key) {
     const int fd = ::memfd_create("ashlar-fleet-key", MFD_ALLOW_SEALING);
-    if (fd < 0 || ::write(fd, &key, sizeof key) != sizeof key) throw std::runtime_error(std::string("memfd: ") + std::strerror(errno));
+    if (fd < 0 || ::write(fd, &key, sizeof key) != sizeof key)
+        throw std::runtime_error(std::string("memfd: ") + std::strerror(errno));
     ::fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     return fd;
 }
 
 ashlar::key128 key_from_file(const std::string& path) {
-    struct stat facts {};
+    struct stat facts{};
     std::ifstream in(path);
-    if (!in || ::stat(path.c_str(), &facts) != 0) throw std::runtime_error("cannot read the fleet key " + path + ": " + std::strerror(errno));
-    if (facts.st_mode & (S_IRWXG | S_IRWXO)) throw std::runtime_error("others can read the fleet key " + path + "; run: chmod 600 " + path);
+    if (!in || ::stat(path.c_str(), &facts) != 0)
+        throw std::runtime_error("cannot read the fleet key " + path + ": " + std::strerror(errno));
+    if (facts.st_mode & (S_IRWXG | S_IRWXO))
+        throw std::runtime_error("others can read the fleet key " + path + "; run: chmod 600 " + path);
     std::string digits;
     in >> digits;
     if (digits.size() != 32 || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
-        throw std::runtime_error(path + " must hold 32 hexadecimal digits; make one with: openssl rand -hex 16 > " + path);
+        throw std::runtime_error(path + " must hold 32 hexadecimal digits; make one with: openssl rand -hex 16 > " +
+                                 path);
     return {std::stoull(digits.substr(0, 16), nullptr, 16), std::stoull(digits.substr(16), nullptr, 16)};
 }
 

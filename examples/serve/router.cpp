@@ -111,19 +111,25 @@ using engine_pointer = std::shared_ptr<engine_connection>;
 
 std::int64_t unix_seconds() { return static_cast<std::int64_t>(std::time(nullptr)); }
 al::instant monotonic() {
-    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count()};
+    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+                .count()};
 }
 std::string hex(std::uint64_t a, std::uint64_t b) {
     char text[33];
-    std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(a), static_cast<unsigned long long>(b));
+    std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(a),
+                  static_cast<unsigned long long>(b));
     return text;
 }
 
 class router {
 public:
     explicit router(const settings& how)
-        : how_(how), key_(how.key_fd >= 0 ? key_from_fd(how.key_fd) : how.fleet_key_file.empty() ? random_key() : key_from_file(how.fleet_key_file)),
-          words_(how.model), limits_{.model = how.model_name, .context = std::min(how.context, words_.facts().context), .vocabulary = words_.facts().vocabulary},
+        : how_(how), key_(how.key_fd >= 0              ? key_from_fd(how.key_fd)
+                          : how.fleet_key_file.empty() ? random_key()
+                                                       : key_from_file(how.fleet_key_file)),
+          words_(how.model), limits_{.model = how.model_name,
+                                     .context = std::min(how.context, words_.facts().context),
+                                     .vocabulary = words_.facts().vocabulary},
           options_{.request_limit = how.request_limit,
                    .queue_limit = how.queue_limit,
                    .instance_limit = 256,
@@ -131,12 +137,16 @@ public:
                    .heartbeat_timeout = al::duration{std::int64_t{how.heartbeat_ms} * 2'000'000},
                    .deadline_max = al::duration{std::int64_t{how.timeout_s} * 1'000'000'000},
                    .retry_after = al::duration{1'000'000'000},
-                   .hold_unavailable = true},
+                   .hold_unavailable = how.hold},
           policy_(options_), said_(policy_.actions_max()), numbers_(how.model_name, 16, limits_.context),
-          http_(loop_, {}, [this](http_request request, std::shared_ptr<exchange> out) { serve(std::move(request), std::move(out)); },
-                [](unsigned status, std::string_view why) {
-                    return error_body({.status = status, .message = std::string(why)});
-                }),
+          http_(
+              loop_, {},
+              [this](http_request request, std::shared_ptr<exchange> out) {
+                  serve(std::move(request), std::move(out));
+              },
+              [](unsigned status, std::string_view why) {
+                  return error_body({.status = status, .message = std::string(why)});
+              }),
           next_request_((random_word() & 0xffffffffu) << 20), started_(unix_seconds()) {
         expect_engines();
         open_log();
@@ -146,8 +156,10 @@ public:
         ::fcntl(control, F_SETFL, ::fcntl(control, F_GETFL) | O_NONBLOCK);
         control_.assign(control);
         const std::string http_address = how.host.find(':') == std::string::npos ? how.host : "[" + how.host + "]";
-        const int http = how.http_fd >= 0 ? how.http_fd : listen_on(http_address + ":" + std::to_string(how.port), 512, why);
-        if (http < 0) throw std::runtime_error("cannot listen for clients: " + why + " (choose another with --host and --port)");
+        const int http =
+            how.http_fd >= 0 ? how.http_fd : listen_on(http_address + ":" + std::to_string(how.port), 512, why);
+        if (http < 0)
+            throw std::runtime_error("cannot listen for clients: " + why + " (choose another with --host and --port)");
         url_ = "http://" + address_of(http);
         http_.accept_from(http);
         accept_engines();
@@ -166,13 +178,17 @@ private:
 
     void expect_engines() {
         if (how_.peers.empty()) {
-            if (how_.role == "unified") expected_ = {sched::role::unified};
-            else expected_ = {sched::role::prefill, sched::role::decode};
+            if (how_.role == "unified")
+                expected_ = {sched::role::unified};
+            else
+                expected_ = {sched::role::prefill, sched::role::decode};
             return;
         }
         for (const auto& line : read_peers(how_.peers)) {
-            if (line.role == "router") control_address_ = line.address;
-            else expected_.push_back(role_of(line.role));
+            if (line.role == "router")
+                control_address_ = line.address;
+            else
+                expected_.push_back(role_of(line.role));
         }
     }
 
@@ -247,15 +263,23 @@ private:
         switch (a.reason) {
         case sched::reject_reason::overloaded: {
             const auto wait = std::max<std::int64_t>(1, (a.retry_after.ns + 999'999'999) / 1'000'000'000);
-            return end_job(s->of, {429, "this server is busy: its queue is full; try again in a moment", "", "rate_limit_error", "overloaded"},
+            return end_job(s->of,
+                           {429, "this server is busy: its queue is full; try again in a moment", "",
+                            "rate_limit_error", "overloaded"},
                            {{"Retry-After", std::to_string(wait)}});
         }
         case sched::reject_reason::unavailable:
-            return end_job(s->of, {503, "no engine is up for this request; try again in a moment", "", "server_error", "unavailable"}, {{"Retry-After", "1"}});
+            return end_job(
+                s->of,
+                {503, "no engine is up for this request; try again in a moment", "", "server_error", "unavailable"},
+                {{"Retry-After", "1"}});
         case sched::reject_reason::draining:
-            return end_job(s->of, {503, "this server is shutting down", "", "server_error", "shutting_down"}, {{"Retry-After", "5"}});
+            return end_job(s->of, {503, "this server is shutting down", "", "server_error", "shutting_down"},
+                           {{"Retry-After", "5"}});
         case sched::reject_reason::too_long:
-            return end_job(s->of, {400, "prompt and max_tokens together need more KV cache than an engine has; ask for fewer tokens or start the server with a larger --pool-mib",
+            return end_job(s->of, {400,
+                                   "prompt and max_tokens together need more KV cache than an engine has; ask for "
+                                   "fewer tokens or start the server with a larger --pool-mib",
                                    "max_tokens", "invalid_request_error", "context_length_exceeded"});
         case sched::reject_reason::invalid:
             return end_job(s->of, {400, "the prompt is empty, or nothing is to be generated", "prompt"});
@@ -270,7 +294,10 @@ private:
         s->of->used.completion_tokens += a.tokens;
         job& of = *s->of;
         std::erase(of.open, a.request);
-        choice part{.index = s->index, .text = s->text.take(), .records = {}, .finish_reason = a.reason == sched::finish_reason::stop ? "stop" : "length"};
+        choice part{.index = s->index,
+                    .text = s->text.take(),
+                    .records = {},
+                    .finish_reason = a.reason == sched::finish_reason::stop ? "stop" : "length"};
         if (of.want.stream) {
             begin(of);
             of.out->send(chunk_event(of.head, part, std::exchange(s->first_chunk, false), of.want.include_usage));
@@ -285,15 +312,26 @@ private:
     void apply(const sched::fail& a) {
         const auto s = take(a.request);
         if (!s) return;
-        ended(*s, a.fault.code == al::errc::cancelled ? "abort" : "error", static_cast<std::uint32_t>(s->tokens.size()) - s->prompt_tokens);
+        ended(*s, a.fault.code == al::errc::cancelled ? "abort" : "error",
+              static_cast<std::uint32_t>(s->tokens.size()) - s->prompt_tokens);
         api_error fault{500, {}, "", "server_error", std::string(al::to_string(a.fault.code))};
         switch (a.fault.code) {
-        case al::errc::timed_out: fault.status = 504, fault.message = "the request took longer than this server allows (" + std::to_string(how_.timeout_s) + " s)"; break;
-        case al::errc::peer_down: fault.status = 503, fault.message = "an engine went down while it worked on this request; try again"; break;
-        case al::errc::closed: fault.status = 503, fault.message = "this server is shutting down"; break;
-        case al::errc::exhausted: fault.status = 503, fault.message = "an engine ran out of room; try again in a moment"; break;
+        case al::errc::timed_out:
+            fault.status = 504, fault.message = "the request took longer than this server allows (" +
+                                                std::to_string(how_.timeout_s) + " s)";
+            break;
+        case al::errc::peer_down:
+            fault.status = 503, fault.message = "an engine went down while it worked on this request; try again";
+            break;
+        case al::errc::closed:
+            fault.status = 503, fault.message = "this server is shutting down";
+            break;
+        case al::errc::exhausted:
+            fault.status = 503, fault.message = "an engine ran out of room; try again in a moment";
+            break;
         default:
-            fault.message = "the request failed: " + std::string(al::to_string(a.fault.code)) + " (" + std::string(al::to_string(a.fault.from)) + ")";
+            fault.message = "the request failed: " + std::string(al::to_string(a.fault.code)) + " (" +
+                            std::string(al::to_string(a.fault.from)) + ")";
         }
         std::replace(fault.code.begin(), fault.code.end(), ' ', '_');
         if (a.fault.code != al::errc::cancelled) spdlog::warn("request {}: {}", s->of->head.id, fault.message);
@@ -304,7 +342,8 @@ private:
         numbers_.retried();
         // From here on a token of the attempt before is late: the scheduler does not count it, so no client may see it.
         if (const auto it = sequences_.find(a.request.value); it != sequences_.end()) it->second->attempt = a.attempt;
-        spdlog::info("request {:x}: attempt {} after: {} ({})", a.request.value, a.attempt, al::to_string(a.because.code), al::to_string(a.because.from));
+        spdlog::info("request {:x}: attempt {} after: {} ({})", a.request.value, a.attempt,
+                     al::to_string(a.because.code), al::to_string(a.because.from));
     }
 
     void apply(const sched::reserve& a) {
@@ -316,7 +355,8 @@ private:
         frame.attempt = s.attempt = a.attempt;
         frame.as = a.as;
         frame.capacity_tokens = a.capacity_tokens;
-        frame.context.assign(s.tokens.begin(), s.tokens.begin() + std::min<std::size_t>(a.context_tokens, s.tokens.size()));
+        frame.context.assign(s.tokens.begin(),
+                             s.tokens.begin() + std::min<std::size_t>(a.context_tokens, s.tokens.size()));
         frame.how = s.how;
         if (s.first != al::instant{}) frame.how.prompt_logprobs = false; // its client has them already
         if (a.as == sched::role::prefill) {
@@ -340,7 +380,8 @@ private:
             sequence& s = *it->second;
             if (s.batched == al::instant{}) s.batched = now, numbers_.queued(seconds(now - s.arrived));
             wire::item one{item.request, item.attempt, item.kind, item.position, item.count, item.last, 0};
-            if (item.kind == sched::item_kind::decode && item.position < s.tokens.size()) one.input = s.tokens[item.position];
+            if (item.kind == sched::item_kind::decode && item.position < s.tokens.size())
+                one.input = s.tokens[item.position];
             frame.items.push_back(one);
         }
         numbers_.iteration(head.tokens);
@@ -378,7 +419,8 @@ private:
         signals_.async_wait([this](error_code ec, int number) {
             if (ec) return;
             if (std::exchange(draining_, true)) std::_Exit(1); // asked twice
-            spdlog::info("router: signal {}; finishing {} requests, at most {} s", number, policy_.live(), how_.drain_s);
+            spdlog::info("router: signal {}; finishing {} requests, at most {} s", number, policy_.live(),
+                         how_.drain_s);
             http_.stop_accepting();
             feed(sched::drain{monotonic() + al::duration{std::int64_t{how_.drain_s} * 1'000'000'000}});
             await_signal();
@@ -401,12 +443,14 @@ private:
 
     void tell_supervisor(const std::string& line) {
         if (!supervisor_.is_open()) return;
-        [[maybe_unused]] const auto n = ::send(supervisor_.native_handle(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        [[maybe_unused]] const auto n =
+            ::send(supervisor_.native_handle(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     }
     void watch_supervisor() { // its end is ours
         supervisor_.async_wait(asio::posix::descriptor_base::wait_read, [this](error_code ec) {
             char buffer[64];
-            if (!ec && ::recv(supervisor_.native_handle(), buffer, sizeof buffer, MSG_DONTWAIT) > 0) return watch_supervisor();
+            if (!ec && ::recv(supervisor_.native_handle(), buffer, sizeof buffer, MSG_DONTWAIT) > 0)
+                return watch_supervisor();
             loop_.stop();
         });
     }
@@ -430,7 +474,8 @@ private:
                 listen_to(engine);
                 auto patience = std::make_shared<asio::steady_timer>(loop_, std::chrono::seconds(5));
                 patience->async_wait([this, weak = std::weak_ptr(engine), patience](error_code) {
-                    if (const auto late = weak.lock(); late && !late->gone && late->stage < engine_connection::live) drop(late, "did not say hello in time");
+                    if (const auto late = weak.lock(); late && !late->gone && late->stage < engine_connection::live)
+                        drop(late, "did not say hello in time");
                 });
             }
             accept_engines();
@@ -506,7 +551,8 @@ private:
             return false;
         }
         engine->stage = engine_connection::proven;
-        engine->line.send(wire::to_engine(wire::counter_response{wire::prove(key_, "router", frame.nonce, engine->nonce)}));
+        engine->line.send(
+            wire::to_engine(wire::counter_response{wire::prove(key_, "router", frame.nonce, engine->nonce)}));
         return true;
     }
 
@@ -522,8 +568,10 @@ private:
             if (other == engine || other->stage != engine_connection::live) continue;
             if (other->facts.epoch == facts.epoch) {
                 drop(other, "it connected anew");
-            } else if (exchange_kv(*other, *engine) && (!(other->facts.layout == facts.layout) || other->facts.fabric != facts.fabric)) {
-                spdlog::error("engine {} ({}) and {} ({}) cannot exchange KV: another layout or fabric", facts.name, facts.fabric, other->facts.name, other->facts.fabric);
+            } else if (exchange_kv(*other, *engine) &&
+                       (!(other->facts.layout == facts.layout) || other->facts.fabric != facts.fabric)) {
+                spdlog::error("engine {} ({}) and {} ({}) cannot exchange KV: another layout or fabric", facts.name,
+                              facts.fabric, other->facts.name, other->facts.fabric);
                 return false;
             }
         }
@@ -538,11 +586,17 @@ private:
             write_later(other);
         }
         write_later(engine);
-        spdlog::info("engine {} (pid {}) is up: {} blocks of {} tokens, {}", facts.name, facts.pid, facts.blocks_total, facts.tokens_per_block, facts.fabric);
+        spdlog::info("engine {} (pid {}) is up: {} blocks of {} tokens, {}", facts.name, facts.pid, facts.blocks_total,
+                     facts.tokens_per_block, facts.fabric);
         numbers_.engine_restarted(facts.name);
         tell_supervisor("up " + std::to_string(facts.pid) + "\n");
-        feed(sched::instance_up{.instance = engine->instance, .as = facts.as, .epoch = facts.epoch, .blocks_total = facts.blocks_total,
-                                .tokens_per_block = facts.tokens_per_block, .batch_tokens_max = facts.batch_tokens_max, .sequences_max = facts.sequences_max});
+        feed(sched::instance_up{.instance = engine->instance,
+                                .as = facts.as,
+                                .epoch = facts.epoch,
+                                .blocks_total = facts.blocks_total,
+                                .tokens_per_block = facts.tokens_per_block,
+                                .batch_tokens_max = facts.batch_tokens_max,
+                                .sequences_max = facts.sequences_max});
         update_ready();
         return true;
     }
@@ -582,8 +636,10 @@ private:
         const sched::request& r = policy_.requests()[slot];
         if (r.attempt != f.attempt || r.batch != f.batch) return;
         const bool ends = take_token(*s, f);
-        if (f.kind == sched::item_kind::prefill) feed(sched::prefill_done{f.request, f.attempt, engine.instance, f.batch, ends});
-        else feed(sched::token{f.request, f.attempt, engine.instance, f.batch, ends});
+        if (f.kind == sched::item_kind::prefill)
+            feed(sched::prefill_done{f.request, f.attempt, engine.instance, f.batch, ends});
+        else
+            feed(sched::token{f.request, f.attempt, engine.instance, f.batch, ends});
     }
     void said(engine_connection& engine, const wire::prompt_token& f) {
         sequence* s = current(f, engine.instance);
@@ -594,7 +650,9 @@ private:
     void said(engine_connection& engine, const wire::item_failed& f) {
         feed(sched::item_failed{f.request, f.attempt, engine.instance, f.batch, f.fault});
     }
-    void said(engine_connection& engine, const wire::batch_done& f) { feed(sched::batch_done{engine.instance, f.batch}); }
+    void said(engine_connection& engine, const wire::batch_done& f) {
+        feed(sched::batch_done{engine.instance, f.batch});
+    }
     void said(engine_connection& engine, const wire::transfer_done& f) {
         if (const sequence* s = current(f, engine.instance)) {
             // Zero when the KV was there before the first token.
@@ -603,8 +661,8 @@ private:
         feed(sched::transfer_done{f.request, f.attempt, engine.instance});
     }
     void said(engine_connection& engine, const wire::transfer_failed& f) {
-        spdlog::warn("engine {}: handing over the KV of request {:x} failed: {} ({}, {})", engine.facts.name, f.request.value,
-                     al::to_string(f.fault.code), al::to_string(f.fault.from), f.fault.os_code);
+        spdlog::warn("engine {}: handing over the KV of request {:x} failed: {} ({}, {})", engine.facts.name,
+                     f.request.value, al::to_string(f.fault.code), al::to_string(f.fault.from), f.fault.os_code);
         feed(sched::transfer_failed{f.request, f.attempt, engine.instance, f.fault});
     }
 
@@ -619,7 +677,8 @@ private:
 
     void update_ready() {
         std::size_t up[3] = {}, want[3] = {};
-        for (const auto& each : engines_) up[static_cast<std::size_t>(each->facts.as)] += each->stage == engine_connection::live;
+        for (const auto& each : engines_)
+            up[static_cast<std::size_t>(each->facts.as)] += each->stage == engine_connection::live;
         for (const auto as : expected_) ++want[static_cast<std::size_t>(as)];
         const bool now = std::equal(std::begin(up), std::end(up), std::begin(want), std::greater_equal<>());
         if (now && !ready_) {
@@ -679,7 +738,8 @@ private:
             const std::string piece = words_.piece(s.tokens[i]);
             if (of_logprobs(s)) {
                 if (i == 0 || i >= s.prompt_chances.size()) {
-                    part.records.push_back({.chosen = {piece, 0}, .top = {}, .has_logprob = false, .text_offset = s.characters});
+                    part.records.push_back(
+                        {.chosen = {piece, 0}, .top = {}, .has_logprob = false, .text_offset = s.characters});
                 } else {
                     part.records.push_back(record_of(s, s.prompt_chances[i].chosen, s.prompt_chances[i].top));
                 }
@@ -734,8 +794,10 @@ private:
 
     void ended(const sequence& s, const char* reason, std::uint32_t generated) {
         const al::instant now = monotonic();
-        const al::instant batched = s.batched == al::instant{} ? now : s.batched, first = s.first == al::instant{} ? now : s.first;
-        numbers_.request_ended(reason, generated, seconds(now - s.arrived), seconds(first - batched), seconds(now - first));
+        const al::instant batched = s.batched == al::instant{} ? now : s.batched,
+                          first = s.first == al::instant{} ? now : s.first;
+        numbers_.request_ended(reason, generated, seconds(now - s.arrived), seconds(first - batched),
+                               seconds(now - first));
     }
 
     void refuse(exchange& out, const api_error& fault, const http_headers& headers = {}) {
@@ -747,31 +809,49 @@ private:
         const std::string id = request.request_id.empty() ? hex(random_word(), random_word()) : request.request_id;
         const http_headers headers{{"X-Request-Id", id}};
         static const std::map<std::string, std::string, std::less<>> methods = {
-            {"/v1/completions", "POST"}, {"/v1/chat/completions", "POST"}, {"/tokenize", "POST"}, {"/detokenize", "POST"},
-            {"/v1/models", "GET"},       {"/health", "GET"},               {"/metrics", "GET"},   {"/version", "GET"}};
+            {"/v1/completions", "POST"}, {"/v1/chat/completions", "POST"},
+            {"/tokenize", "POST"},       {"/detokenize", "POST"},
+            {"/v1/models", "GET"},       {"/health", "GET"},
+            {"/metrics", "GET"},         {"/version", "GET"}};
         const auto route = methods.find(request.path);
         if (route == methods.end() && request.path.rfind("/v1/models/", 0) != 0)
-            return refuse(*out, {404, "there is no " + request.path.substr(0, 128) + " here", "", "invalid_request_error", "not_found"}, headers);
+            return refuse(
+                *out,
+                {404, "there is no " + request.path.substr(0, 128) + " here", "", "invalid_request_error", "not_found"},
+                headers);
         const std::string method = route == methods.end() ? "GET" : route->second;
         if (request.method != method && !(method == "GET" && request.method == "HEAD")) {
             http_headers allow = headers;
             allow.emplace_back("Allow", method == "GET" ? "GET, HEAD" : method);
-            return refuse(*out, {405, request.path + " is for " + method + " requests", "", "invalid_request_error", "method_not_allowed"}, allow);
+            return refuse(*out,
+                          {405, request.path + " is for " + method + " requests", "", "invalid_request_error",
+                           "method_not_allowed"},
+                          allow);
         }
         const std::string& path = request.path;
         // Liveness probes and scrapers carry no key; what they see holds no request's content.
         if (path == "/health") return health(*out, headers);
-        if (!how_.api_key.empty() && path != "/metrics" && path != "/version" && !same_secret(request.authorization, "Bearer " + how_.api_key)) {
+        if (!how_.api_key.empty() && path != "/metrics" && path != "/version" &&
+            !same_secret(request.authorization, "Bearer " + how_.api_key)) {
             http_headers ask = headers;
             ask.emplace_back("WWW-Authenticate", "Bearer");
-            return refuse(*out, {401, "give this server's API key as \"Authorization: Bearer KEY\"", "", "authentication_error", "invalid_api_key"}, ask);
+            return refuse(*out,
+                          {401, "give this server's API key as \"Authorization: Bearer KEY\"", "",
+                           "authentication_error", "invalid_api_key"},
+                          ask);
         }
         if (path == "/metrics") return out->reply(200, "text/plain; version=0.0.4; charset=utf-8", measured(), headers);
         if (path == "/version") return out->reply(200, "application/json", version_body(version_text), headers);
         if (path == "/v1/models") return out->reply(200, "application/json", models_body(limits_, started_), headers);
         if (path.rfind("/v1/models/", 0) == 0) {
-            if (path.substr(11) == limits_.model) return out->reply(200, "application/json", model_body(limits_, started_), headers);
-            return refuse(*out, {404, "the model '" + path.substr(11, 128) + "' does not exist here; this server has '" + limits_.model + "'", "model", "invalid_request_error", "model_not_found"}, headers);
+            if (path.substr(11) == limits_.model)
+                return out->reply(200, "application/json", model_body(limits_, started_), headers);
+            return refuse(*out,
+                          {404,
+                           "the model '" + path.substr(11, 128) + "' does not exist here; this server has '" +
+                               limits_.model + "'",
+                           "model", "invalid_request_error", "model_not_found"},
+                          headers);
         }
         if (path == "/tokenize") return tokenize(request.body, *out, headers);
         if (path == "/detokenize") return detokenize(request.body, *out, headers);
@@ -780,13 +860,16 @@ private:
 
     static bool same_secret(const std::string& a, const std::string& b) {
         unsigned char differs = a.size() != b.size();
-        for (std::size_t i = 0; i < b.size(); ++i) differs |= static_cast<unsigned char>((i < a.size() ? a[i] : 0) ^ b[i]);
+        for (std::size_t i = 0; i < b.size(); ++i)
+            differs |= static_cast<unsigned char>((i < a.size() ? a[i] : 0) ^ b[i]);
         return differs == 0;
     }
 
     void health(exchange& out, const http_headers& headers) {
         if (ready_ && !draining_) return out.reply(200, "application/json", "{\"status\":\"ok\"}", headers);
-        const char* why = draining_ ? "this server is shutting down" : announced_ ? "an engine is down; it is being started again" : "loading the model";
+        const char* why = draining_    ? "this server is shutting down"
+                          : announced_ ? "an engine is down; it is being started again"
+                                       : "loading the model";
         out.reply(503, "application/json", error_body({503, why, "", "unavailable_error", "unavailable"}), headers);
     }
 
@@ -795,11 +878,14 @@ private:
         for (const auto& each : engines_) {
             if (each->stage != engine_connection::live) continue;
             numbers_.engine(each->facts.name, each->totals, each->facts.blocks_total);
-            if (each->facts.as == sched::role::prefill && expected_.size() > 1) continue; // decode pools bound what can be served
+            if (each->facts.as == sched::role::prefill && expected_.size() > 1)
+                continue; // decode pools bound what can be served
             total += each->facts.blocks_total;
-            used += each->facts.blocks_total - std::min<std::uint64_t>(each->totals.blocks_free, each->facts.blocks_total);
+            used +=
+                each->facts.blocks_total - std::min<std::uint64_t>(each->totals.blocks_free, each->facts.blocks_total);
         }
-        numbers_.set_load(policy_.live() - policy_.waiting(), policy_.waiting(), total ? static_cast<double>(used) / static_cast<double>(total) : 0);
+        numbers_.set_load(policy_.live() - policy_.waiting(), policy_.waiting(),
+                          total ? static_cast<double>(used) / static_cast<double>(total) : 0);
         return numbers_.text();
     }
 
@@ -819,7 +905,8 @@ private:
         if (want.with_pieces) {
             for (const auto id : ids) pieces.push_back(words_.piece(id));
         }
-        out.reply(200, "application/json", tokens_body(ids, want.with_pieces ? &pieces : nullptr, limits_.context), headers);
+        out.reply(200, "application/json", tokens_body(ids, want.with_pieces ? &pieces : nullptr, limits_.context),
+                  headers);
     }
     void detokenize(const std::string& body, exchange& out, const http_headers& headers) {
         const auto parsed = parse_detokenize(body, limits_);
@@ -829,7 +916,8 @@ private:
         out.reply(200, "application/json", text_body(utf8_repaired(text)), headers);
     }
 
-    void generate(const std::string& body, bool chat, std::shared_ptr<exchange> out, const http_headers& headers, const std::string& id) {
+    void generate(const std::string& body, bool chat, std::shared_ptr<exchange> out, const http_headers& headers,
+                  const std::string& id) {
         auto parsed = parse_generation(body, limits_, chat);
         if (const auto* no = std::get_if<api_error>(&parsed)) return refuse(*out, *no, headers);
         generation& want = std::get<generation>(parsed);
@@ -841,8 +929,10 @@ private:
             prompts.push_back(std::move(std::get<std::vector<token_id>>(rendered)));
         }
         for (auto& each : want.prompts) {
-            if (auto* text = std::get_if<std::string>(&each)) prompts.push_back(words_.encode(*text));
-            else prompts.push_back(std::move(std::get<std::vector<token_id>>(each)));
+            if (auto* text = std::get_if<std::string>(&each))
+                prompts.push_back(words_.encode(*text));
+            else
+                prompts.push_back(std::move(std::get<std::vector<token_id>>(each)));
         }
         const char* field = chat ? "messages" : "prompt";
         std::uint64_t prompt_tokens = 0;
@@ -851,16 +941,24 @@ private:
             if (each.empty()) return refuse(*out, {400, "the prompt has no tokens", field}, headers);
             const std::uint64_t most = want.max_tokens.value_or(1);
             if (each.size() + most > limits_.context) {
-                return refuse(*out, {400, "this model's context is " + std::to_string(limits_.context) + " tokens here, but the request needs " +
-                              std::to_string(each.size() + most) + ": " + std::to_string(each.size()) + " in the " + field + " and at least " + std::to_string(most) +
-                              " for the answer; shorten the prompt, lower max_tokens or start the server with a larger --context", field, "invalid_request_error", "context_length_exceeded"}, headers);
+                return refuse(*out,
+                              {400,
+                               "this model's context is " + std::to_string(limits_.context) +
+                                   " tokens here, but the request needs " + std::to_string(each.size() + most) + ": " +
+                                   std::to_string(each.size()) + " in the " + field + " and at least " +
+                                   std::to_string(most) +
+                                   " for the answer; shorten the prompt, lower max_tokens or start the server with a "
+                                   "larger --context",
+                               field, "invalid_request_error", "context_length_exceeded"},
+                              headers);
             }
         }
 
         auto of = std::make_shared<job>();
         of->out = std::move(out);
         of->headers = headers;
-        of->head = {(chat ? "chatcmpl-" : "cmpl-") + id, unix_seconds(), limits_.model, chat, want.logprobs.has_value()};
+        of->head = {(chat ? "chatcmpl-" : "cmpl-") + id, unix_seconds(), limits_.model, chat,
+                    want.logprobs.has_value()};
         of->used.prompt_tokens = prompt_tokens;
         of->want = std::move(want);
         const generation& ask = of->want;
@@ -881,11 +979,19 @@ private:
                 s->tokens = prompts[i];
                 s->prompt_tokens = static_cast<std::uint32_t>(prompts[i].size());
                 s->max_tokens = ask.max_tokens.value_or(limits_.context - s->prompt_tokens);
-                s->how = {.temperature = ask.temperature, .top_p = ask.top_p, .top_k = ask.top_k,
-                          .seed = c == 0 ? seed : al::mix(seed, c), .prompt_tokens = s->prompt_tokens, .min_tokens = ask.min_tokens,
-                          .logprobs = ask.logprobs.has_value(), .top_logprobs = ask.logprobs.value_or(0),
-                          .prompt_logprobs = ask.echo && ask.logprobs.has_value(), .stop_tokens = ask.stop_token_ids};
-                if (!ask.ignore_eos) s->how.stop_tokens.insert(s->how.stop_tokens.end(), words_.end_tokens().begin(), words_.end_tokens().end());
+                s->how = {.temperature = ask.temperature,
+                          .top_p = ask.top_p,
+                          .top_k = ask.top_k,
+                          .seed = c == 0 ? seed : al::mix(seed, c),
+                          .prompt_tokens = s->prompt_tokens,
+                          .min_tokens = ask.min_tokens,
+                          .logprobs = ask.logprobs.has_value(),
+                          .top_logprobs = ask.logprobs.value_or(0),
+                          .prompt_logprobs = ask.echo && ask.logprobs.has_value(),
+                          .stop_tokens = ask.stop_token_ids};
+                if (!ask.ignore_eos)
+                    s->how.stop_tokens.insert(s->how.stop_tokens.end(), words_.end_tokens().begin(),
+                                              words_.end_tokens().end());
                 s->text = text_stream(ask.stop, ask.include_stop);
                 s->arrived = monotonic();
                 arrivals.push_back({s->id, s->prompt_tokens, s->max_tokens, al::instant::never()});
@@ -895,8 +1001,10 @@ private:
             }
         }
         for (const auto& each : arrivals) {
-            if (of->over) sequences_.erase(each.request.value); // one before it was refused: this one never arrives
-            else feed(each);
+            if (of->over)
+                sequences_.erase(each.request.value); // one before it was refused: this one never arrives
+            else
+                feed(each);
         }
     }
 

@@ -31,6 +31,7 @@ struct settings {
     std::uint32_t request_limit = 256;
     std::uint32_t queue_limit = 128;
     std::uint32_t attempts = 3;
+    bool hold = false; // requests wait for an engine to come back instead of failing at once
     std::uint32_t timeout_s = 600;
     std::uint32_t drain_s = 10;
 
@@ -41,7 +42,7 @@ struct settings {
     int key_fd = -1;        // 16 bytes from its start
     int supervisor_fd = -1; // a stream to the supervisor: lines
     int parent = 0;
-    std::string control;    // where an engine finds its router
+    std::string control; // where an engine finds its router
 };
 
 // A line of the peers file: `router HOST:PORT`, `prefill HOST`, `decode HOST`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The supervisor: owns the two listening sockets and the fleet's key, starts a router and the engines, and starts again
-// what dies, later and later when it keeps dying. Clients and engines that connect meanwhile wait in the sockets' queues.
+// what dies, later and later when it keeps dying. Clients and engines that connect meanwhile wait in the sockets'
+// queues.
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -47,16 +48,20 @@ public:
         std::string why;
         const std::string host = how.host.find(':') == std::string::npos ? how.host : "[" + how.host + "]";
         http_fd_ = listen_on(host + ":" + std::to_string(how.port), 512, why);
-        if (http_fd_ < 0) throw std::runtime_error("cannot listen for clients: " + why + " (choose another with --host and --port)");
+        if (http_fd_ < 0)
+            throw std::runtime_error("cannot listen for clients: " + why + " (choose another with --host and --port)");
         char name[64];
-        std::snprintf(name, sizeof name, "@ashlar-serve-%d-%016llx", static_cast<int>(::getpid()), static_cast<unsigned long long>(random_word()));
+        std::snprintf(name, sizeof name, "@ashlar-serve-%d-%016llx", static_cast<int>(::getpid()),
+                      static_cast<unsigned long long>(random_word()));
         control_ = name;
         control_fd_ = listen_on(control_, 64, why);
         if (control_fd_ < 0) throw std::runtime_error("cannot listen for engines: " + why);
         key_fd_ = fd_of_key(how.fleet_key_file.empty() ? random_key() : key_from_file(how.fleet_key_file));
         children_.push_back({.role = "router"});
-        if (how.role == "unified") children_.push_back({.role = "unified"});
-        else children_.push_back({.role = "prefill"}), children_.push_back({.role = "decode"});
+        if (how.role == "unified")
+            children_.push_back({.role = "unified"});
+        else
+            children_.push_back({.role = "prefill"}), children_.push_back({.role = "decode"});
     }
 
     int run() {
@@ -77,8 +82,10 @@ public:
                 if (each.pid == 0 && !stopping_ && steady::now() >= each.start_at) start(each);
             }
             for (auto& each : children_) { // hung before it said a word: nobody else would notice
-                if (each.pid && !each.up && each.role != "router" && !stopping_ && steady::now() - each.started > birth_time) {
-                    spdlog::error("the {} (pid {}) is not up after {} s; killing it", each.role, each.pid, birth_time.count());
+                if (each.pid && !each.up && each.role != "router" && !stopping_ &&
+                    steady::now() - each.started > birth_time) {
+                    spdlog::error("the {} (pid {}) is not up after {} s; killing it", each.role, each.pid,
+                                  birth_time.count());
                     ::kill(each.pid, SIGKILL);
                     each.up = true;
                 }
@@ -92,7 +99,8 @@ private:
     static constexpr std::chrono::seconds birth_time{120}; // a large model, a slow disk
 
     bool finished() const {
-        return stopping_ && std::all_of(children_.begin(), children_.end(), [](const child& each) { return each.pid == 0; });
+        return stopping_ &&
+               std::all_of(children_.begin(), children_.end(), [](const child& each) { return each.pid == 0; });
     }
     int next_start() const {
         auto at = steady::now() + 3600s;
@@ -100,10 +108,12 @@ private:
             if (each.pid == 0 && !stopping_) at = std::min(at, each.start_at);
         }
         for (const auto& each : children_) {
-            if (each.pid && !each.up && each.role != "router" && !stopping_) at = std::min(at, each.started + birth_time);
+            if (each.pid && !each.up && each.role != "router" && !stopping_)
+                at = std::min(at, each.started + birth_time);
         }
         if (stopping_) at = std::min(at, kill_at_);
-        return static_cast<int>(std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(at - steady::now()).count()));
+        return static_cast<int>(
+            std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(at - steady::now()).count()));
     }
 
     void start(child& one) {
@@ -112,7 +122,9 @@ private:
             throw std::runtime_error(std::string("socketpair: ") + std::strerror(errno));
         std::vector<int> keep = {key_fd_};
         std::vector<std::string> words = arguments_;
-        const auto add = [&](const char* name, const std::string& value) { words.push_back(name), words.push_back(value); };
+        const auto add = [&](const char* name, const std::string& value) {
+            words.push_back(name), words.push_back(value);
+        };
         add("--child", one.role);
         add("--parent", std::to_string(::getpid()));
         add("--key-fd", std::to_string(key_fd_));
@@ -161,7 +173,9 @@ private:
         for (const auto& each : children_) {
             if (each.role == "router" && each.pid) ::kill(each.pid, SIGTERM);
         }
-        if (std::none_of(children_.begin(), children_.end(), [](const child& c) { return c.role == "router" && c.pid; })) kill_all(SIGKILL);
+        if (std::none_of(children_.begin(), children_.end(),
+                         [](const child& c) { return c.role == "router" && c.pid; }))
+            kill_all(SIGKILL);
     }
 
     void kill_all(int number) {
@@ -175,7 +189,8 @@ private:
             int status = 0;
             if (each.pid == 0 || ::waitpid(each.pid, &status, WNOHANG) != each.pid) continue;
             const auto lived = steady::now() - each.started;
-            const std::string how = WIFSIGNALED(status) ? std::string("signal ") + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) + ")"
+            const std::string how = WIFSIGNALED(status) ? std::string("signal ") + std::to_string(WTERMSIG(status)) +
+                                                              " (" + ::strsignal(WTERMSIG(status)) + ")"
                                                         : "exit status " + std::to_string(WEXITSTATUS(status));
             const pid_t pid = std::exchange(each.pid, 0);
             if (stopping_) { // the router is through: the engines have been told to go
@@ -207,12 +222,14 @@ private:
 
     void hear_router() {
         char buffer[512];
-        ssize_t n;
-        while (router_fd_ >= 0 && (n = ::recv(router_fd_, buffer, sizeof buffer, MSG_DONTWAIT)) > 0) lines_.append(buffer, static_cast<std::size_t>(n));
+        ssize_t n = -1;
+        while (router_fd_ >= 0 && (n = ::recv(router_fd_, buffer, sizeof buffer, MSG_DONTWAIT)) > 0)
+            lines_.append(buffer, static_cast<std::size_t>(n));
         if (router_fd_ >= 0 && n == 0) ::close(std::exchange(router_fd_, -1)), lines_.clear();
         for (std::size_t end; (end = lines_.find('\n')) != std::string::npos; lines_.erase(0, end + 1)) {
             const std::string line = lines_.substr(0, end);
-            if (line.rfind("ready ", 0) == 0 && !std::exchange(announced_, true)) announce_ready("http://" + address_of(http_fd_), line.substr(6), how_);
+            if (line.rfind("ready ", 0) == 0 && !std::exchange(announced_, true))
+                announce_ready("http://" + address_of(http_fd_), line.substr(6), how_);
             if (line.rfind("fence ", 0) == 0) fence(std::atoi(line.c_str() + 6));
             for (auto& each : children_) {
                 if (line.rfind("up ", 0) == 0 && each.pid == std::atoi(line.c_str() + 3)) each.up = true;

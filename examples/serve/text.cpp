@@ -58,7 +58,8 @@ std::string utf8_repaired(std::string_view text) {
 }
 
 std::uint32_t utf8_characters(std::string_view text) {
-    return static_cast<std::uint32_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+    return static_cast<std::uint32_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 void text_stream::push(std::string_view bytes) {
@@ -86,7 +87,8 @@ void text_stream::release(bool final) {
     std::size_t first = std::string::npos, length = 0;
     for (const auto& stop : stops_) {
         const std::size_t at = held_.find(stop);
-        if (at != std::string::npos && (first == std::string::npos || at + stop.size() < first + length)) first = at, length = stop.size();
+        if (at != std::string::npos && (first == std::string::npos || at + stop.size() < first + length))
+            first = at, length = stop.size();
     }
     if (first != std::string::npos) {
         ready_ += held_.substr(0, include_stop_ ? first + length : first);

@@ -2,7 +2,7 @@
 // Text on its way out: whole UTF-8 characters only, and nothing that might still turn out to be the start of a stop
 // string.
 //
-//     text_stream out({"\n\n"});   out.push(bytes_of_token);   send(out.take());   if (out.stopped()) ...   out.flush();
+//     text_stream out({"\n\n"});   out.push(bytes_of_token);   send(out.take());   if (out.stopped()) ... out.flush();
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ std::uint32_t utf8_characters(std::string_view text); // of valid text
 class text_stream {
 public:
     text_stream() = default;
-    text_stream(std::vector<std::string> stops, bool include_stop) : stops_(std::move(stops)), include_stop_(include_stop) {}
+    text_stream(std::vector<std::string> stops, bool include_stop)
+        : stops_(std::move(stops)), include_stop_(include_stop) {}
 
     void push(std::string_view bytes);
     void flush(); // no more bytes come: what was held back goes out

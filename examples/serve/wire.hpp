@@ -68,14 +68,22 @@ struct hello {
     al::epoch_id epoch;
     std::uint32_t pid = 0;
     std::uint32_t blocks_total = 0, tokens_per_block = 0, batch_tokens_max = 0, sequences_max = 0;
-    al::digest128 layout;             // of the KV pool: peers must agree
-    al::digest128 model;              // of the model file's metadata: everybody must agree
-    std::string fabric;               // "ofi:net", "window"
-    std::vector<std::byte> address;   // of the fabric endpoint
-    static constexpr auto fields =
-        std::tuple{&hello::name,          &hello::as,           &hello::epoch,            &hello::pid,
-                   &hello::blocks_total,  &hello::tokens_per_block, &hello::batch_tokens_max, &hello::sequences_max,
-                   &hello::layout,        &hello::model,        &hello::fabric,           &hello::address};
+    al::digest128 layout;           // of the KV pool: peers must agree
+    al::digest128 model;            // of the model file's metadata: everybody must agree
+    std::string fabric;             // "ofi:net", "window"
+    std::vector<std::byte> address; // of the fabric endpoint
+    static constexpr auto fields = std::tuple{&hello::name,
+                                              &hello::as,
+                                              &hello::epoch,
+                                              &hello::pid,
+                                              &hello::blocks_total,
+                                              &hello::tokens_per_block,
+                                              &hello::batch_tokens_max,
+                                              &hello::sequences_max,
+                                              &hello::layout,
+                                              &hello::model,
+                                              &hello::fabric,
+                                              &hello::address};
 };
 struct welcome {
     al::instance_id instance;
@@ -102,15 +110,15 @@ struct sampling {
     float temperature = 1, top_p = 1;
     std::uint32_t top_k = 0;
     std::uint64_t seed = 0;
-    std::uint32_t prompt_tokens = 0;      // of the request: generated tokens are counted from here
-    std::uint32_t min_tokens = 0;         // no end of sequence before so many
+    std::uint32_t prompt_tokens = 0; // of the request: generated tokens are counted from here
+    std::uint32_t min_tokens = 0;    // no end of sequence before so many
     bool logprobs = false;
     std::uint32_t top_logprobs = 0;
-    bool prompt_logprobs = false;         // also of the prompt's own tokens (echo)
+    bool prompt_logprobs = false;          // also of the prompt's own tokens (echo)
     std::vector<al::token_id> stop_tokens; // each ends the answer
     static constexpr auto fields =
-        std::tuple{&sampling::temperature, &sampling::top_p,    &sampling::top_k,        &sampling::seed,
-                   &sampling::prompt_tokens, &sampling::min_tokens, &sampling::logprobs, &sampling::top_logprobs,
+        std::tuple{&sampling::temperature,     &sampling::top_p,      &sampling::top_k,    &sampling::seed,
+                   &sampling::prompt_tokens,   &sampling::min_tokens, &sampling::logprobs, &sampling::top_logprobs,
                    &sampling::prompt_logprobs, &sampling::stop_tokens};
 };
 struct reserve {
@@ -120,10 +128,11 @@ struct reserve {
     std::uint32_t capacity_tokens = 0;
     std::vector<al::token_id> context; // the tokens to be prefilled
     sampling how;
-    al::instance_id peer;              // prefill: where the KV goes; decode: unused
-    std::vector<std::byte> ticket;     // prefill: issued by that peer
-    static constexpr auto fields = std::tuple{&reserve::request, &reserve::attempt, &reserve::as, &reserve::capacity_tokens,
-                                              &reserve::context, &reserve::how,     &reserve::peer, &reserve::ticket};
+    al::instance_id peer;          // prefill: where the KV goes; decode: unused
+    std::vector<std::byte> ticket; // prefill: issued by that peer
+    static constexpr auto fields =
+        std::tuple{&reserve::request, &reserve::attempt, &reserve::as,   &reserve::capacity_tokens,
+                   &reserve::context, &reserve::how,     &reserve::peer, &reserve::ticket};
 };
 struct item {
     al::request_id request;
@@ -132,8 +141,8 @@ struct item {
     std::uint32_t position = 0, count = 0;
     bool last = false;
     al::token_id input = 0; // decode: the token at `position`
-    static constexpr auto fields = std::tuple{&item::request,  &item::attempt, &item::kind, &item::position,
-                                              &item::count,    &item::last,    &item::input};
+    static constexpr auto fields = std::tuple{&item::request, &item::attempt, &item::kind, &item::position,
+                                              &item::count,   &item::last,    &item::input};
 };
 struct batch {
     al::sched::batch_id id;
@@ -156,11 +165,12 @@ struct counters { // since the engine started
     std::uint64_t transfers_done = 0, transfers_failed = 0, bytes_sent = 0, blocks_sent = 0, checksum_failures = 0;
     std::uint64_t tickets_refused = 0, epoch_mismatches = 0, blocks_received = 0, bytes_received = 0;
     std::uint64_t batches = 0, batch_tokens = 0, busy_ns = 0;
-    static constexpr auto fields = std::tuple{
-        &counters::blocks_free,       &counters::blocks_quarantined, &counters::blocks_leased,         &counters::transfers_done,
-        &counters::transfers_failed,  &counters::bytes_sent,         &counters::blocks_sent,     &counters::checksum_failures,
-        &counters::tickets_refused,   &counters::epoch_mismatches,   &counters::blocks_received, &counters::bytes_received,
-        &counters::batches,           &counters::batch_tokens,       &counters::busy_ns};
+    static constexpr auto fields =
+        std::tuple{&counters::blocks_free,      &counters::blocks_quarantined, &counters::blocks_leased,
+                   &counters::transfers_done,   &counters::transfers_failed,   &counters::bytes_sent,
+                   &counters::blocks_sent,      &counters::checksum_failures,  &counters::tickets_refused,
+                   &counters::epoch_mismatches, &counters::blocks_received,    &counters::bytes_received,
+                   &counters::batches,          &counters::batch_tokens,       &counters::busy_ns};
 };
 struct heartbeat {
     std::uint32_t blocks_free = 0;
@@ -172,13 +182,15 @@ struct reserved {
     std::uint32_t attempt = 0;
     std::uint32_t cached_tokens = 0;
     std::vector<std::byte> ticket;
-    static constexpr auto fields = std::tuple{&reserved::request, &reserved::attempt, &reserved::cached_tokens, &reserved::ticket};
+    static constexpr auto fields =
+        std::tuple{&reserved::request, &reserved::attempt, &reserved::cached_tokens, &reserved::ticket};
 };
 struct reserve_failed {
     al::request_id request;
     std::uint32_t attempt = 0;
     al::error fault;
-    static constexpr auto fields = std::tuple{&reserve_failed::request, &reserve_failed::attempt, &reserve_failed::fault};
+    static constexpr auto fields =
+        std::tuple{&reserve_failed::request, &reserve_failed::attempt, &reserve_failed::fault};
 };
 struct chance {
     al::token_id token = 0;
@@ -191,8 +203,8 @@ struct token {
     std::uint32_t attempt = 0;
     al::sched::batch_id batch;
     al::sched::item_kind kind = al::sched::item_kind::decode; // prefill: the first of this attempt
-    bool stop = false;                                         // it ends the answer and is no text
-    std::uint32_t position = 0;                                // its own
+    bool stop = false;                                        // it ends the answer and is no text
+    std::uint32_t position = 0;                               // its own
     chance chosen;
     std::vector<chance> top;
     static constexpr auto fields = std::tuple{&token::request, &token::attempt,  &token::batch,  &token::kind,
@@ -213,7 +225,8 @@ struct item_failed {
     std::uint32_t attempt = 0;
     al::sched::batch_id batch;
     al::error fault;
-    static constexpr auto fields = std::tuple{&item_failed::request, &item_failed::attempt, &item_failed::batch, &item_failed::fault};
+    static constexpr auto fields =
+        std::tuple{&item_failed::request, &item_failed::attempt, &item_failed::batch, &item_failed::fault};
 };
 struct batch_done {
     al::sched::batch_id batch;
@@ -228,11 +241,13 @@ struct transfer_failed {
     al::request_id request;
     std::uint32_t attempt = 0;
     al::error fault;
-    static constexpr auto fields = std::tuple{&transfer_failed::request, &transfer_failed::attempt, &transfer_failed::fault};
+    static constexpr auto fields =
+        std::tuple{&transfer_failed::request, &transfer_failed::attempt, &transfer_failed::fault};
 };
 
 // An index never changes its meaning.
-using to_engine = std::variant<challenge, counter_response, welcome, peer, peer_gone, reserve, batch, release, shutdown>;
+using to_engine =
+    std::variant<challenge, counter_response, welcome, peer, peer_gone, reserve, batch, release, shutdown>;
 using to_router = std::variant<response, hello, heartbeat, reserved, reserve_failed, token, prompt_token, item_failed,
                                batch_done, transfer_done, transfer_failed>;
 
@@ -247,7 +262,10 @@ struct is_vector<std::vector<T>> : std::true_type {};
 template <class T>
 concept described = requires { T::fields; };
 template <class T>
-concept id = requires(T t) { typename T::rep; t.value; };
+concept id = requires(T t) {
+    typename T::rep;
+    t.value;
+};
 
 class sink {
 public:
@@ -258,20 +276,28 @@ public:
     }
     template <class T>
     void put(const T& value) {
-        if constexpr (std::is_same_v<T, bool>) put(static_cast<std::uint8_t>(value));
-        else if constexpr (std::is_integral_v<T> || std::is_floating_point_v<T> || std::is_same_v<T, std::byte>) raw(&value, sizeof value);
-        else if constexpr (std::is_enum_v<T>) put(static_cast<std::underlying_type_t<T>>(value));
-        else if constexpr (id<T>) put(value.value);
-        else if constexpr (std::is_same_v<T, al::digest128>) put(value.lo), put(value.hi);
-        else if constexpr (std::is_same_v<T, al::error>) put(value.code), put(value.from), put(value.os_code);
+        if constexpr (std::is_same_v<T, bool>)
+            put(static_cast<std::uint8_t>(value));
+        else if constexpr (std::is_integral_v<T> || std::is_floating_point_v<T> || std::is_same_v<T, std::byte>)
+            raw(&value, sizeof value);
+        else if constexpr (std::is_enum_v<T>)
+            put(static_cast<std::underlying_type_t<T>>(value));
+        else if constexpr (id<T>)
+            put(value.value);
+        else if constexpr (std::is_same_v<T, al::digest128>)
+            put(value.lo), put(value.hi);
+        else if constexpr (std::is_same_v<T, al::error>)
+            put(value.code), put(value.from), put(value.os_code);
         else if constexpr (std::is_same_v<T, std::string>) {
             put(static_cast<std::uint32_t>(value.size()));
             raw(value.data(), value.size());
         } else if constexpr (is_vector<T>::value) {
             put(static_cast<std::uint32_t>(value.size()));
-            if constexpr (std::is_arithmetic_v<typename T::value_type> || std::is_same_v<typename T::value_type, std::byte>)
+            if constexpr (std::is_arithmetic_v<typename T::value_type> ||
+                          std::is_same_v<typename T::value_type, std::byte>)
                 raw(value.data(), value.size() * sizeof(typename T::value_type));
-            else for (const auto& each : value) put(each);
+            else
+                for (const auto& each : value) put(each);
         } else {
             static_assert(described<T>);
             std::apply([&](auto... member) { (put(value.*member), ...); }, T::fields);
@@ -292,15 +318,21 @@ public:
             const auto byte = in_.get<std::uint8_t>();
             valid_ = valid_ && byte <= 1;
             value = byte == 1;
-        } else if constexpr (std::is_integral_v<T>) value = in_.get<T>();
-        else if constexpr (std::is_same_v<T, float>) value = std::bit_cast<float>(in_.get<std::uint32_t>());
-        else if constexpr (std::is_same_v<T, std::byte>) value = std::byte{in_.get<std::uint8_t>()};
+        } else if constexpr (std::is_integral_v<T>)
+            value = in_.get<T>();
+        else if constexpr (std::is_same_v<T, float>)
+            value = std::bit_cast<float>(in_.get<std::uint32_t>());
+        else if constexpr (std::is_same_v<T, std::byte>)
+            value = std::byte{in_.get<std::uint8_t>()};
         else if constexpr (std::is_enum_v<T>) {
             value = static_cast<T>(in_.get<std::underlying_type_t<T>>());
             valid_ = valid_ && known(value);
-        } else if constexpr (id<T>) take(value.value);
-        else if constexpr (std::is_same_v<T, al::digest128>) take(value.lo), take(value.hi);
-        else if constexpr (std::is_same_v<T, al::error>) take(value.code), take(value.from), take(value.os_code);
+        } else if constexpr (id<T>)
+            take(value.value);
+        else if constexpr (std::is_same_v<T, al::digest128>)
+            take(value.lo), take(value.hi);
+        else if constexpr (std::is_same_v<T, al::error>)
+            take(value.code), take(value.from), take(value.os_code);
         else if constexpr (std::is_same_v<T, std::string>) {
             const auto bytes = in_.take(in_.get<std::uint32_t>());
             value.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -363,8 +395,10 @@ public:
     enum class outcome { frame, more, broken };
 
     void add(std::span<const std::byte> bytes) {
-        if (at_ > 0 && at_ == bytes_.size()) bytes_.clear(), at_ = 0;
-        else if (at_ > 1 << 20) bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(at_)), at_ = 0;
+        if (at_ > 0 && at_ == bytes_.size())
+            bytes_.clear(), at_ = 0;
+        else if (at_ > 1 << 20)
+            bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(at_)), at_ = 0;
         bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
     }
     // The next body, valid until the next `add`.

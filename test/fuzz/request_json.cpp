@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bodies of requests: whatever comes, there is a request within its limits or an error that names a status and a reason.
+// Bodies of requests: whatever comes, there is a request within its limits or an error that names a status and a
+// reason.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -22,9 +23,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             continue;
         }
         const auto& want = std::get<serve::generation>(parsed);
-        const bool bounded = want.n >= 1 && want.n <= limits.choices && want.temperature >= 0 && want.temperature <= 2 && want.top_p > 0 &&
-                             want.top_p <= 1 && want.stop.size() <= 4 && want.prompts.size() <= limits.prompts &&
-                             (!want.logprobs || *want.logprobs <= limits.top_logprobs) && (chat ? !want.messages.empty() : !want.prompts.empty());
+        const bool bounded = want.n >= 1 && want.n <= limits.choices && want.temperature >= 0 &&
+                             want.temperature <= 2 && want.top_p > 0 && want.top_p <= 1 && want.stop.size() <= 4 &&
+                             want.prompts.size() <= limits.prompts &&
+                             (!want.logprobs || *want.logprobs <= limits.top_logprobs) &&
+                             (chat ? !want.messages.empty() : !want.prompts.empty());
         if (!bounded) std::abort();
         for (const auto& each : want.prompts) {
             if (const auto* ids = std::get_if<std::vector<serve::token_id>>(&each))
@@ -32,8 +35,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                     if (id < 0 || static_cast<std::uint32_t>(id) >= limits.vocabulary) std::abort();
         }
     }
-    if (const auto parsed = serve::parse_tokenize(body, limits); const auto* fault = std::get_if<serve::api_error>(&parsed)) check_error(*fault);
-    if (const auto parsed = serve::parse_detokenize(body, limits); const auto* fault = std::get_if<serve::api_error>(&parsed)) check_error(*fault);
+    if (const auto parsed = serve::parse_tokenize(body, limits);
+        const auto* fault = std::get_if<serve::api_error>(&parsed))
+        check_error(*fault);
+    if (const auto parsed = serve::parse_detokenize(body, limits);
+        const auto* fault = std::get_if<serve::api_error>(&parsed))
+        check_error(*fault);
 
     // The same bytes as text on its way out, cut in two at every third place: the cut must not show.
     serve::text_stream whole({"</s>", "ab"}, false), parts({"</s>", "ab"}, false);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames between router and engines: a body decodes to a frame that encodes to the same bytes, or it is refused; a stream
-// of bytes is cut into frames the same way however it arrives.
+// Frames between router and engines: a body decodes to a frame that encodes to the same bytes, or it is refused; a
+// stream of bytes is cut into frames the same way however it arrives.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>

@@ -36,7 +36,8 @@ struct world {
                 request = std::move(r);
                 last = out;
                 out->on_gone = [this] { ++gone; };
-                if (answer) out->reply(200, "text/plain", "got " + std::to_string(request.body.size()) + " " + request.path);
+                if (answer)
+                    out->reply(200, "text/plain", "got " + std::to_string(request.body.size()) + " " + request.path);
             },
             [](unsigned status, std::string_view why) { return std::to_string(status) + ": " + std::string(why); });
         std::string why;
@@ -49,7 +50,8 @@ struct world {
     // All that comes until nothing has come for a while; `ended`: the server closed.
     std::string read(int fd, bool* ended = nullptr, int quiet_ms = 60) {
         std::string got;
-        for (auto last_heard = std::chrono::steady_clock::now(); std::chrono::steady_clock::now() - last_heard < std::chrono::milliseconds(quiet_ms);) {
+        for (auto last_heard = std::chrono::steady_clock::now();
+             std::chrono::steady_clock::now() - last_heard < std::chrono::milliseconds(quiet_ms);) {
             turn(5);
             char buffer[4096];
             const ssize_t n = ::recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
@@ -70,7 +72,9 @@ struct client {
         REQUIRE(fd >= 0);
     }
     ~client() { leave(); }
-    void say(const std::string& text) { REQUIRE(::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size())); }
+    void say(const std::string& text) {
+        REQUIRE(::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()));
+    }
     void leave() {
         if (fd >= 0) ::close(fd);
         fd = -1;
@@ -86,7 +90,8 @@ TEST_CASE("a request gets its answer, and the connection serves the next one") {
     world w;
     w.start();
     client c(w);
-    c.say("POST /a?x=1 HTTP/1.1\r\nHost: h\r\nX-Request-Id: my id\r\nAuthorization: Bearer k\r\nContent-Length: 5\r\n\r\nhello");
+    c.say("POST /a?x=1 HTTP/1.1\r\nHost: h\r\nX-Request-Id: my id\r\nAuthorization: Bearer k\r\nContent-Length: "
+          "5\r\n\r\nhello");
     CHECK(has(w.read(c.fd), "\r\n\r\ngot 5 /a"));
     CHECK(w.request.request_id == "my_id"); // printable: it comes back in a header
     CHECK(w.request.authorization == "Bearer k");
@@ -102,7 +107,9 @@ TEST_CASE("a request may come byte by byte and in chunks") {
     world w;
     w.start();
     client c(w);
-    for (const char each : std::string("POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")) c.say(std::string(1, each)), w.turn(1);
+    for (const char each : std::string(
+             "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"))
+        c.say(std::string(1, each)), w.turn(1);
     CHECK(has(w.read(c.fd), "got 5 /x"));
 }
 
@@ -121,7 +128,9 @@ TEST_CASE("what is no HTTP, or too large, is refused in words and closed") {
     };
     CHECK(has(ask("nonsense\r\n\r\n"), "HTTP/1.1 400 "));
     CHECK(has(ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n"), "HTTP/1.1 413 "));
-    CHECK(has(ask("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + std::string(2000, 'a') + "\r\n0\r\n\r\n"), "HTTP/1.1 413 "));
+    CHECK(has(ask("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + std::string(2000, 'a') +
+                  "\r\n0\r\n\r\n"),
+              "HTTP/1.1 413 "));
     CHECK(has(ask("GET / HTTP/1.1\r\nX: " + std::string(3000, 'a') + "\r\n\r\n"), "HTTP/1.1 431 "));
     CHECK(w.handled == 0);
 }

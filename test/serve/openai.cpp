@@ -18,7 +18,8 @@ namespace {
 const api_limits limits{.model = "m", .context = 128, .vocabulary = 1000};
 
 std::string with(const std::string& more, bool chat) {
-    return std::string(chat ? R"({"messages":[{"role":"user","content":"hi"}])" : R"({"prompt":"hi")") + (more.empty() ? "" : ",") + more + "}";
+    return std::string(chat ? R"({"messages":[{"role":"user","content":"hi"}])" : R"({"prompt":"hi")") +
+           (more.empty() ? "" : ",") + more + "}";
 }
 generation accepted(const std::string& more, bool chat = false) {
     const auto parsed = parse_generation(with(more, chat), limits, chat);
@@ -45,9 +46,11 @@ json data_of(const std::string& event) {
 } // namespace
 
 TEST_CASE("a field that would change the answer and is not supported is refused by its name") {
-    for (const char* each : {R"("presence_penalty":0.5)", R"("frequency_penalty":-1)", R"("repetition_penalty":1.1)", R"("logit_bias":{"5":1})", R"("min_p":0.1)",
-                             R"("response_format":{"type":"json_object"})", R"("use_beam_search":true)", R"("skip_special_tokens":false)",
-                             R"("prompt_logprobs":1)", R"("guided_json":{})", R"("kv_transfer_params":{"x":1})", R"("truncate_prompt_tokens":5)"}) {
+    for (const char* each :
+         {R"("presence_penalty":0.5)", R"("frequency_penalty":-1)", R"("repetition_penalty":1.1)",
+          R"("logit_bias":{"5":1})", R"("min_p":0.1)", R"("response_format":{"type":"json_object"})",
+          R"("use_beam_search":true)", R"("skip_special_tokens":false)", R"("prompt_logprobs":1)",
+          R"("guided_json":{})", R"("kv_transfer_params":{"x":1})", R"("truncate_prompt_tokens":5)"}) {
         for (const bool chat : {false, true}) {
             const auto no = refused(each, chat);
             const std::string name = std::string(each).substr(1, std::string(each).find('"', 1) - 1);
@@ -56,16 +59,21 @@ TEST_CASE("a field that would change the answer and is not supported is refused 
             CHECK(no.message.find("'" + name + "'") != std::string::npos);
         }
     }
-    for (const char* each : {"tools", "tool_choice", "functions", "function_call", "audio", "modalities", "prediction", "reasoning_effort", "web_search_options", "echo"}) {
+    for (const char* each : {"tools", "tool_choice", "functions", "function_call", "audio", "modalities", "prediction",
+                             "reasoning_effort", "web_search_options", "echo"}) {
         CHECK(refused('"' + std::string(each) + R"(":["a",{"b":1}])", true).param == each);
     }
-    for (const char* each : {"suffix", "tools", "max_completion_tokens", "top_logprobs"}) CHECK(refused('"' + std::string(each) + R"(":"a")").param == each);
+    for (const char* each : {"suffix", "tools", "max_completion_tokens", "top_logprobs"})
+        CHECK(refused('"' + std::string(each) + R"(":"a")").param == each);
     CHECK(refused(R"("best_of":3)").param == "best_of");
 }
 
 TEST_CASE("their neutral values, null and fields that change nothing are accepted") {
-    accepted(R"("presence_penalty":0,"frequency_penalty":0.0,"repetition_penalty":1.0,"logit_bias":{},"suffix":null,"best_of":1,"min_p":0)");
-    accepted(R"("tools":[],"tool_choice":"none","response_format":{"type":"text"},"parallel_tool_calls":true,"logit_bias":null)", true);
+    accepted(
+        R"("presence_penalty":0,"frequency_penalty":0.0,"repetition_penalty":1.0,"logit_bias":{},"suffix":null,"best_of":1,"min_p":0)");
+    accepted(
+        R"("tools":[],"tool_choice":"none","response_format":{"type":"text"},"parallel_tool_calls":true,"logit_bias":null)",
+        true);
     accepted(R"("user":"u","metadata":{"a":"b"},"store":false,"service_tier":"auto","priority":3)", true);
     accepted(R"("temperature":null,"max_tokens":null,"stop":null,"seed":null,"stream":null,"logprobs":null)");
 }
@@ -87,7 +95,8 @@ TEST_CASE("a wrong type or range names its field") {
              {"min_tokens", {"-1", "1000"}}}) {
         for (const auto& value : values) CHECK(refused('"' + name + "\":" + value).param == name);
     }
-    for (const char* value : {"true", "21", "-1"}) CHECK(refused(std::string("\"logprobs\":") + value).param == "logprobs");
+    for (const char* value : {"true", "21", "-1"})
+        CHECK(refused(std::string("\"logprobs\":") + value).param == "logprobs");
     CHECK(refused(R"("logprobs":5)", true).param == "logprobs");
     CHECK(refused(R"("top_logprobs":5)", true).param == "top_logprobs");
     CHECK(refused(R"("logprobs":true,"top_logprobs":21)", true).param == "top_logprobs");
@@ -96,8 +105,9 @@ TEST_CASE("a wrong type or range names its field") {
 }
 
 TEST_CASE("every field arrives where it belongs") {
-    const auto g = accepted(R"("max_tokens":7,"temperature":0.5,"top_p":0.25,"top_k":3,"n":2,"seed":-1,"stop":["a","b"],"logprobs":4,"echo":true,)"
-                            R"("stream":true,"stream_options":{"include_usage":true},"ignore_eos":true,"min_tokens":2,"stop_token_ids":[5],"include_stop_str_in_output":true)");
+    const auto g = accepted(
+        R"("max_tokens":7,"temperature":0.5,"top_p":0.25,"top_k":3,"n":2,"seed":-1,"stop":["a","b"],"logprobs":4,"echo":true,)"
+        R"("stream":true,"stream_options":{"include_usage":true},"ignore_eos":true,"min_tokens":2,"stop_token_ids":[5],"include_stop_str_in_output":true)");
     CHECK(g.max_tokens == 7u);
     CHECK(g.temperature == 0.5f);
     CHECK(g.top_p == 0.25f);
@@ -130,12 +140,17 @@ TEST_CASE("a prompt is a string, strings, ids or lists of ids") {
 }
 
 TEST_CASE("messages have roles and text, as a string or in parts") {
-    const auto messages = [](const std::string& m) { return parse_generation("{\"messages\":" + m + "}", limits, true); };
-    const auto g = std::get<generation>(messages(R"([{"role":"developer","content":"be kind"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}])"));
+    const auto messages = [](const std::string& m) {
+        return parse_generation("{\"messages\":" + m + "}", limits, true);
+    };
+    const auto g = std::get<generation>(messages(
+        R"([{"role":"developer","content":"be kind"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}])"));
     CHECK(g.messages[0].role == "system");
     CHECK(g.messages[1].content == "ab");
-    for (const char* bad : {"[]", "{}", "\"hi\"", "[5]", R"([{"role":"user"}])", R"([{"content":"a"}])", R"([{"role":"wizard","content":"a"}])", R"([{"role":"user","content":5}])",
-                            R"([{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}])", R"([{"role":"assistant","content":"a","tool_calls":[{}]}])"}) {
+    for (const char* bad : {"[]", "{}", "\"hi\"", "[5]", R"([{"role":"user"}])", R"([{"content":"a"}])",
+                            R"([{"role":"wizard","content":"a"}])", R"([{"role":"user","content":5}])",
+                            R"([{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}])",
+                            R"([{"role":"assistant","content":"a","tool_calls":[{}]}])"}) {
         const auto no = messages(bad);
         REQUIRE(std::holds_alternative<api_error>(no));
         CHECK(std::get<api_error>(no).param.rfind("messages", 0) == 0);
@@ -143,10 +158,12 @@ TEST_CASE("messages have roles and text, as a string or in parts") {
 }
 
 TEST_CASE("a body that is no JSON object, or nests too deep, is refused in words") {
-    for (const char* bad : {"", "{", "[]", "5", "{\"prompt\":\"a\"}x", "{\"prompt\":\"\\ud800\"}", "{\"prompt\":\"\xff\"}", "{\"prompt\":\"a\",\"temperature\":1e999}"})
+    for (const char* bad : {"", "{", "[]", "5", "{\"prompt\":\"a\"}x", "{\"prompt\":\"\\ud800\"}",
+                            "{\"prompt\":\"\xff\"}", "{\"prompt\":\"a\",\"temperature\":1e999}"})
         CHECK(refused_body(bad).status == 400);
     CHECK(refused_body(std::string(100'000, '[')).message.find("deeper than 32") != std::string::npos);
-    CHECK(refused_body(R"({"prompt":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"[[[[","n":"x"})").param == "n"); // brackets in a string do not nest
+    CHECK(refused_body(R"({"prompt":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"[[[[","n":"x"})").param ==
+          "n"); // brackets in a string do not nest
 }
 
 TEST_CASE("another model is 404") {
@@ -157,7 +174,11 @@ TEST_CASE("another model is 404") {
 }
 
 TEST_CASE("an error has OpenAI's shape") {
-    const auto e = json::parse(error_body({.status = 429, .message = "busy \"now\"", .param = "", .type = "rate_limit_error", .code = "overloaded"}))["error"];
+    const auto e = json::parse(error_body({.status = 429,
+                                           .message = "busy \"now\"",
+                                           .param = "",
+                                           .type = "rate_limit_error",
+                                           .code = "overloaded"}))["error"];
     CHECK(e["message"] == "busy \"now\"");
     CHECK(e["type"] == "rate_limit_error");
     CHECK(e["param"].is_null());
@@ -167,13 +188,15 @@ TEST_CASE("an error has OpenAI's shape") {
 
 TEST_CASE("a stream is one event a token, the role first, usage last with empty choices") {
     const answer_head head{"chatcmpl-1", 7, "m", true, false};
-    const auto first = data_of(chunk_event(head, {.index = 1, .text = "He", .records = {}, .finish_reason = {}}, true, true));
+    const auto first =
+        data_of(chunk_event(head, {.index = 1, .text = "He", .records = {}, .finish_reason = {}}, true, true));
     CHECK(first["object"] == "chat.completion.chunk");
     CHECK(first["choices"][0]["delta"] == json{{"role", "assistant"}, {"content", "He"}});
     CHECK(first["choices"][0]["index"] == 1);
     CHECK(first["choices"][0]["finish_reason"].is_null());
     CHECK(first["usage"].is_null());
-    const auto last = data_of(chunk_event(head, {.index = 1, .text = "", .records = {}, .finish_reason = "stop"}, false, false));
+    const auto last =
+        data_of(chunk_event(head, {.index = 1, .text = "", .records = {}, .finish_reason = "stop"}, false, false));
     CHECK(last["choices"][0]["delta"] == json::object());
     CHECK(last["choices"][0]["finish_reason"] == "stop");
     CHECK_FALSE(last.contains("usage"));
@@ -181,13 +204,17 @@ TEST_CASE("a stream is one event a token, the role first, usage last with empty 
     CHECK(used["choices"].empty());
     CHECK(used["usage"]["total_tokens"] == 8);
     CHECK(used["usage"]["prompt_tokens_details"]["cached_tokens"] == 2);
-    CHECK(data_of(chunk_event({"cmpl-1", 7, "m", false, false}, {.index = 0, .text = "a\nb", .records = {}, .finish_reason = {}}, true, false))["choices"][0]["text"] == "a\nb");
+    CHECK(data_of(chunk_event({"cmpl-1", 7, "m", false, false},
+                              {.index = 0, .text = "a\nb", .records = {}, .finish_reason = {}}, true,
+                              false))["choices"][0]["text"] == "a\nb");
 }
 
 TEST_CASE("log-probabilities have the shape of their endpoint") {
-    const std::vector<token_record> records = {{{" a", -0.5f}, {}, false, 0}, {{"\xe2\x82", -1.0f}, {{" b", -0.25f}, {"\xe2\x82", -1.0f}}, true, 2},
+    const std::vector<token_record> records = {{{" a", -0.5f}, {}, false, 0},
+                                               {{"\xe2\x82", -1.0f}, {{" b", -0.25f}, {"\xe2\x82", -1.0f}}, true, 2},
                                                {{"c", -INFINITY}, {{" b", -0.25f}}, true, 3}};
-    const auto completion = json::parse(whole_answer({"cmpl-1", 7, "m", false, true}, {{0, "text", records, "length"}}, {}))["choices"][0];
+    const auto completion =
+        json::parse(whole_answer({"cmpl-1", 7, "m", false, true}, {{0, "text", records, "length"}}, {}))["choices"][0];
     CHECK(completion["text"] == "text");
     const auto& l = completion["logprobs"];
     CHECK(l["tokens"] == json{" a", "bytes:\\xe2\\x82", "c"});
@@ -196,11 +223,15 @@ TEST_CASE("log-probabilities have the shape of their endpoint") {
     CHECK(l["top_logprobs"][1] == json{{" b", -0.25}, {"bytes:\\xe2\\x82", -1.0}});
     CHECK(l["top_logprobs"][2] == json{{" b", -0.25}, {"c", -9999.0}}); // the chosen one is always there
     CHECK(l["text_offset"] == json{0, 2, 3});
-    const auto chat = json::parse(whole_answer({"chatcmpl-1", 7, "m", true, true}, {{0, "text", {records[1]}, "stop"}}, {}))["choices"][0];
+    const auto chat = json::parse(
+        whole_answer({"chatcmpl-1", 7, "m", true, true}, {{0, "text", {records[1]}, "stop"}}, {}))["choices"][0];
     CHECK(chat["message"] == json{{"role", "assistant"}, {"content", "text"}, {"refusal", nullptr}});
     CHECK(chat["logprobs"]["content"][0]["bytes"] == json{0xe2, 0x82});
-    CHECK(chat["logprobs"]["content"][0]["top_logprobs"][0] == json{{"token", " b"}, {"logprob", -0.25}, {"bytes", {0x20, 0x62}}});
-    CHECK(json::parse(whole_answer({"cmpl-1", 7, "m", false, false}, {{0, "t", {}, "stop"}}, {}))["choices"][0]["logprobs"].is_null());
+    CHECK(chat["logprobs"]["content"][0]["top_logprobs"][0] ==
+          json{{"token", " b"}, {"logprob", -0.25}, {"bytes", {0x20, 0x62}}});
+    CHECK(json::parse(
+              whole_answer({"cmpl-1", 7, "m", false, false}, {{0, "t", {}, "stop"}}, {}))["choices"][0]["logprobs"]
+              .is_null());
 }
 
 TEST_CASE("text that is not UTF-8 still gives valid JSON") {
@@ -210,10 +241,12 @@ TEST_CASE("text that is not UTF-8 still gives valid JSON") {
 
 TEST_CASE("tokenize takes one of prompt, content and messages; detokenize takes ids") {
     CHECK(std::get<tokenize_request>(parse_tokenize(R"({"prompt":"a"})", limits)).text == "a");
-    CHECK(std::get<tokenize_request>(parse_tokenize(R"({"messages":[{"role":"user","content":"a"}]})", limits)).is_chat);
+    CHECK(
+        std::get<tokenize_request>(parse_tokenize(R"({"messages":[{"role":"user","content":"a"}]})", limits)).is_chat);
     for (const char* bad : {"{}", R"({"prompt":"a","content":"b"})", R"({"prompt":5})", R"({"prompt":"a","x":1})"})
         CHECK(std::holds_alternative<api_error>(parse_tokenize(bad, limits)));
-    CHECK(std::get<std::vector<token_id>>(parse_detokenize(R"({"tokens":[1,999]})", limits)) == std::vector<token_id>{1, 999});
+    CHECK(std::get<std::vector<token_id>>(parse_detokenize(R"({"tokens":[1,999]})", limits)) ==
+          std::vector<token_id>{1, 999});
     for (const char* bad : {"{}", R"({"tokens":5})", R"({"tokens":[1000]})", R"({"tokens":["a"]})"})
         CHECK(std::holds_alternative<api_error>(parse_detokenize(bad, limits)));
 }

@@ -22,12 +22,16 @@ using strings = std::vector<std::string>;
 
 TEST_CASE("a character cut in pieces is shown once it is whole") {
     text_stream out;
-    CHECK(streamed(out, {"h\xc3", "\xa9", "\xf0\x9f", "\x98", "\x80!"}) == strings{"h", "\xc3\xa9", "", "", "\xf0\x9f\x98\x80!", ""});
+    CHECK(streamed(out, {"h\xc3", "\xa9", "\xf0\x9f", "\x98", "\x80!"}) ==
+          strings{"h", "\xc3\xa9", "", "", "\xf0\x9f\x98\x80!", ""});
 }
 
 TEST_CASE("bytes that can no longer become UTF-8 are replaced, one mark for each maximal part") {
     text_stream out;
-    CHECK(streamed(out, {"a\xff", "b\xe2\x82", "c\xc3"}) == strings{"a\xef\xbf\xbd", "b", "\xef\xbf\xbd" "c", "\xef\xbf\xbd"});
+    CHECK(streamed(out, {"a\xff", "b\xe2\x82", "c\xc3"}) == strings{"a\xef\xbf\xbd", "b",
+                                                                    "\xef\xbf\xbd"
+                                                                    "c",
+                                                                    "\xef\xbf\xbd"});
     CHECK(utf8_repaired("\xf0\x9f\x98|\xed\xa0\x80|\xc0\xaf") ==
           "\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd"); // as Python's errors="replace"
 }

@@ -28,8 +28,16 @@ wire::reserve some_reserve() {
     f.as = al::sched::role::prefill;
     f.capacity_tokens = 99;
     f.context = {1, -2, 49151};
-    f.how = {.temperature = 0.5f, .top_p = 0.9f, .top_k = 40, .seed = ~0ull, .prompt_tokens = 3, .min_tokens = 1, .logprobs = true, .top_logprobs = 5,
-             .prompt_logprobs = true, .stop_tokens = {0, 2}};
+    f.how = {.temperature = 0.5f,
+             .top_p = 0.9f,
+             .top_k = 40,
+             .seed = ~0ull,
+             .prompt_tokens = 3,
+             .min_tokens = 1,
+             .logprobs = true,
+             .top_logprobs = 5,
+             .prompt_logprobs = true,
+             .stop_tokens = {0, 2}};
     f.peer = {9};
     f.ticket.assign(100, std::byte{0xab});
     return f;
@@ -51,8 +59,14 @@ TEST_CASE("a frame comes back as it was sent") {
     CHECK(f.ticket.size() == 100);
 
     wire::to_router back;
-    wire::token t{.request = {5}, .attempt = 1, .batch = {8}, .kind = al::sched::item_kind::prefill, .stop = true, .position = 4,
-                  .chosen = {17, -0.25f}, .top = {{17, -0.25f}, {3, -std::numeric_limits<float>::infinity()}}};
+    wire::token t{.request = {5},
+                  .attempt = 1,
+                  .batch = {8},
+                  .kind = al::sched::item_kind::prefill,
+                  .stop = true,
+                  .position = 4,
+                  .chosen = {17, -0.25f},
+                  .top = {{17, -0.25f}, {3, -std::numeric_limits<float>::infinity()}}};
     REQUIRE(wire::decode(body_of<wire::to_router>(t), back));
     CHECK(std::get<wire::token>(back).top[1].logprob == -std::numeric_limits<float>::infinity());
     CHECK(std::get<wire::token>(back).stop);
@@ -61,7 +75,8 @@ TEST_CASE("a frame comes back as it was sent") {
 TEST_CASE("a frame cut short anywhere is refused, and so is one byte too many") {
     auto body = body_of<wire::to_engine>(some_reserve());
     wire::to_engine got;
-    for (std::size_t size = 0; size < body.size(); ++size) CHECK_FALSE(wire::decode(std::span<const std::byte>(body).first(size), got));
+    for (std::size_t size = 0; size < body.size(); ++size)
+        CHECK_FALSE(wire::decode(std::span<const std::byte>(body).first(size), got));
     body.push_back(std::byte{0});
     CHECK_FALSE(wire::decode(body, got));
 }

@@ -91,8 +91,13 @@ struct model_under_test {
 };
 
 kv::cache_options cache_options(bool hits) {
-    return {.pages = pages, .tokens_per_block = block, .sequences_max = 4, .blocks_per_sequence_max = 16,
-            .leases_max = 8, .salt = {1, 2}, .prefix_caching = hits};
+    return {.pages = pages,
+            .tokens_per_block = block,
+            .sequences_max = 4,
+            .blocks_per_sequence_max = 16,
+            .leases_max = 8,
+            .salt = {1, 2},
+            .prefix_caching = hits};
 }
 
 template <class Fabric>
@@ -109,10 +114,15 @@ struct engine {
     engine(Fabric opened, const layout& shape, bool hits, std::uint32_t number)
         : net(std::move(opened)), pool(memory(shape.bytes())),
           region(net.register_memory({pool.data(), pool.size(), fabric::memory_kind::host}).value()),
-          cache(cache_options(hits)),
-          mover(net, cache, shape, region, {{number}, {number + 100}, {3, 4}},
-                {.transfers_max = 4, .writes_max = 64, .peers_max = 4, .lease = 10_s, .renew_every = 100_ms,
-                 .resend_after = 100_ms, .verify = true, .pull = false}) {}
+          cache(cache_options(hits)), mover(net, cache, shape, region, {{number}, {number + 100}, {3, 4}},
+                                            {.transfers_max = 4,
+                                             .writes_max = 64,
+                                             .peers_max = 4,
+                                             .lease = 10_s,
+                                             .renew_every = 100_ms,
+                                             .resend_after = 100_ms,
+                                             .verify = true,
+                                             .pull = false}) {}
 
     std::span<std::byte> memory(std::size_t size) {
         if constexpr (requires { net.allocate(size); }) {
@@ -237,7 +247,6 @@ void all_chunks(model_under_test& m, std::uint32_t size, Open&& open) {
         const auto moved = both.decode.mover.counters().blocks_received;
         CHECK(both.serve(m, second, chunk, (size - 1) / block * block, (size - 1) / block * block) == second_alone);
         CHECK(both.decode.mover.counters().blocks_received - moved == m.shape().shape.layers); // the last block alone
-
 
         // Only one side knows the beginning: what prefill has cached goes over, what decode has cached does not.
         pair lopsided(open(), open(), m.shape(), true);
