@@ -69,11 +69,11 @@ TEST_CASE("a field that would change the answer and is not supported is refused 
 }
 
 TEST_CASE("their neutral values, null and fields that change nothing are accepted") {
-    accepted(
-        R"("presence_penalty":0,"frequency_penalty":0.0,"repetition_penalty":1.0,"logit_bias":{},"suffix":null,"best_of":1,"min_p":0)");
-    accepted(
-        R"("tools":[],"tool_choice":"none","response_format":{"type":"text"},"parallel_tool_calls":true,"logit_bias":null)",
-        true);
+    accepted(R"("presence_penalty":0,"frequency_penalty":0.0,"repetition_penalty":1.0,"logit_bias":{})"
+             R"(,"suffix":null,"best_of":1,"min_p":0)");
+    accepted(R"("tools":[],"tool_choice":"none","response_format":{"type":"text"})"
+             R"(,"parallel_tool_calls":true,"logit_bias":null)",
+             true);
     accepted(R"("user":"u","metadata":{"a":"b"},"store":false,"service_tier":"auto","priority":3)", true);
     accepted(R"("temperature":null,"max_tokens":null,"stop":null,"seed":null,"stream":null,"logprobs":null)");
 }
@@ -105,9 +105,10 @@ TEST_CASE("a wrong type or range names its field") {
 }
 
 TEST_CASE("every field arrives where it belongs") {
-    const auto g = accepted(
-        R"("max_tokens":7,"temperature":0.5,"top_p":0.25,"top_k":3,"n":2,"seed":-1,"stop":["a","b"],"logprobs":4,"echo":true,)"
-        R"("stream":true,"stream_options":{"include_usage":true},"ignore_eos":true,"min_tokens":2,"stop_token_ids":[5],"include_stop_str_in_output":true)");
+    const auto g = accepted(R"("max_tokens":7,"temperature":0.5,"top_p":0.25,"top_k":3,)"
+                            R"("n":2,"seed":-1,"stop":["a","b"],"logprobs":4,"echo":true,)"
+                            R"("stream":true,"stream_options":{"include_usage":true},"ignore_eos":true,)"
+                            R"("min_tokens":2,"stop_token_ids":[5],"include_stop_str_in_output":true)");
     CHECK(g.max_tokens == 7u);
     CHECK(g.temperature == 0.5f);
     CHECK(g.top_p == 0.25f);
@@ -143,8 +144,9 @@ TEST_CASE("messages have roles and text, as a string or in parts") {
     const auto messages = [](const std::string& m) {
         return parse_generation("{\"messages\":" + m + "}", limits, true);
     };
-    const auto g = std::get<generation>(messages(
-        R"([{"role":"developer","content":"be kind"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}])"));
+    const auto g = std::get<generation>(
+        messages(R"([{"role":"developer","content":"be kind"},)"
+                 R"({"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}])"));
     CHECK(g.messages[0].role == "system");
     CHECK(g.messages[1].content == "ab");
     for (const char* bad : {"[]", "{}", "\"hi\"", "[5]", R"([{"role":"user"}])", R"([{"content":"a"}])",
