@@ -17,13 +17,8 @@ using layout = al::kv::block_first<al::f16, al::kv::tokens<16>>;
 
 struct engine {
     al::fabric::loopback net;
-    al::kv::cache pages{{.pages = 32,
-                         .tokens_per_block = 16,
-                         .sequences_max = 4,
-                         .blocks_per_sequence_max = 16,
-                         .leases_max = 8,
-                         .salt = {1, 2},
-                         .prefix_caching = true}};
+    al::kv::cache pages{{.pages = 32, .tokens_per_block = 16, .sequences_max = 4, .blocks_per_sequence_max = 16,
+                         .leases_max = 8, .salt = {1, 2}, .prefix_caching = true}};
     layout shape{{.layers = 4, .kv_heads = 2, .head_dim = 16, .blocks = 32}};
     std::vector<std::byte> memory = std::vector<std::byte>(shape.bytes());
     al::fabric::region pool = net.register_memory({memory.data(), memory.size()}).value();
@@ -31,14 +26,8 @@ struct engine {
 
     engine(al::fabric::loopback_hub& hub, std::uint32_t number)
         : net(hub), mover(net, pages, shape, pool, {{number}, {number}, {3, 4}},
-                          {.transfers_max = 4,
-                           .writes_max = 32,
-                           .peers_max = 2,
-                           .lease = 1_s,
-                           .renew_every = 100_ms,
-                           .resend_after = 50_ms,
-                           .verify = true,
-                           .pull = false}) {}
+                          {.transfers_max = 4, .writes_max = 32, .peers_max = 2, .lease = 1_s, .renew_every = 100_ms,
+                           .resend_after = 50_ms, .verify = true, .pull = false}) {}
 };
 //! [engine]
 

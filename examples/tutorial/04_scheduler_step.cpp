@@ -25,13 +25,8 @@ void apply(const sched::actions& said) {
 
 int main() {
     //! [step]
-    sched::pd<> policy{{.request_limit = 16,
-                        .queue_limit = 8,
-                        .instance_limit = 4,
-                        .attempts_max = 3,
-                        .heartbeat_timeout = 500_ms,
-                        .deadline_max = 60_s,
-                        .retry_after = 1_s,
+    sched::pd<> policy{{.request_limit = 16, .queue_limit = 8, .instance_limit = 4, .attempts_max = 3,
+                        .heartbeat_timeout = 500_ms, .deadline_max = 60_s, .retry_after = 1_s,
                         .hold_unavailable = false}};
     sched::actions said(policy.actions_max());
     al::instant now{}; // time is an argument: a replay or a simulator passes its own
@@ -41,12 +36,8 @@ int main() {
         policy.step(e, now = now + 1_ms, said);
         apply(said);
     };
-    tell("an engine is up", sched::instance_up{.instance = {1},
-                                               .as = sched::role::unified,
-                                               .epoch = {42},
-                                               .blocks_total = 64,
-                                               .tokens_per_block = 16,
-                                               .batch_tokens_max = 128,
+    tell("an engine is up", sched::instance_up{.instance = {1}, .as = sched::role::unified, .epoch = {42},
+                                               .blocks_total = 64, .tokens_per_block = 16, .batch_tokens_max = 128,
                                                .sequences_max = 8});
     tell("a request", sched::arrive{.request = {7}, .prompt_tokens = 200, .max_tokens = 2});
     tell("it has room", sched::reserved{{7}, 1, {1}, /*cached_tokens=*/0});

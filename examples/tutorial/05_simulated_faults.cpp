@@ -24,10 +24,7 @@ std::uint32_t count_immediates(F& net) {
 
 //! [scenario]
 al::trace_hash sixteen_writes(std::uint64_t seed) {
-    al::sim::network world({.seed = seed,
-                            .endpoints = 2,
-                            .operations = 32,
-                            .inbound = 32,
+    al::sim::network world({.seed = seed, .endpoints = 2, .operations = 32, .inbound = 32,
                             .how = al::sim::faults::slow()}); // late, in pieces, out of order, stalling
     al::sim::endpoint a(world), b(world);
     std::vector<std::byte> from(16 * 1024, std::byte{7}), to(from.size());

@@ -16,16 +16,8 @@ namespace al = ashlar;
 //! [types]
 using cache = al::kv::block_first<al::f16, al::kv::tokens<16>>;
 using engine = al::model::decoder<al::model::llama, al::kernel::cpu, cache>;
-constexpr al::model::llama_facts facts{.layers = 2,
-                                       .hidden = 64,
-                                       .ffn = 96,
-                                       .heads = 4,
-                                       .kv_heads = 2,
-                                       .head_dim = 16,
-                                       .vocabulary = 128,
-                                       .context = 64,
-                                       .rope_base = 1e4f,
-                                       .rms_epsilon = 1e-5f,
+constexpr al::model::llama_facts facts{.layers = 2, .hidden = 64, .ffn = 96, .heads = 4, .kv_heads = 2, .head_dim = 16,
+                                       .vocabulary = 128, .context = 64, .rope_base = 1e4f, .rms_epsilon = 1e-5f,
                                        .tied_head = true};
 //! [types]
 
@@ -33,8 +25,8 @@ constexpr al::model::llama_facts facts{.layers = 2,
 struct random_weights {
     std::map<std::string, std::vector<float>, std::less<>> tensors;
     al::result<al::kernel::weight_view> operator()(std::string_view name) {
-        const bool norm = name.find("norm") != name.npos,
-                   narrow = name.find("attn_k.") != name.npos || name.find("attn_v.") != name.npos;
+        const bool norm = name.find("norm") != name.npos, narrow = name.find("attn_k.") != name.npos ||
+                                                                   name.find("attn_v.") != name.npos;
         const bool down = name.find("ffn_down") != name.npos, ffn = !norm && name.find("ffn_") != name.npos && !down;
         const std::uint32_t rows = norm ? 1 : name == "token_embd.weight" ? 128 : narrow ? 32 : ffn ? 96 : 64;
         const std::uint32_t columns = down ? 96 : 64;

@@ -11,7 +11,7 @@
 //! [composition]
 namespace al = ashlar;
 
-using cache = al::kv::block_first<al::f16, al::kv::tokens<16>>;              // a layout is a type
+using cache  = al::kv::block_first<al::f16, al::kv::tokens<16>>;             // a layout is a type
 using engine = al::model::decoder<al::model::llama, al::kernel::cpu, cache>; // so is what runs on it
 using policy = al::sched::pd<al::sched::shortest_queue_least_kv, al::sched::chunked_batcher>;
 
