@@ -41,8 +41,8 @@ FIGURES = [
         builds=("ashlar-golden-logits",),
         note="KV in f32 holds its bar (worst 2.1e-5). KV in f16 does not, and neither does the reference with such a "
              "cache on this model: transformers itself, its cache rounded to f16 and nothing else changed, is as "
-             "far from its own fp32 logits (the peer). The spread is from the ratio of quadratic means to that of the worst. "
-             "docs/golden.md has the measurements.",
+             "far from its own fp32 logits (the peer). The spread is from the ratio of quadratic means to that of "
+             "the worst. docs/golden.md has the measurements.",
     ),
     Figure(
         id="golden.greedy",
