@@ -7,7 +7,7 @@ import statistics
 
 from serving import Server, emit, sleep
 
-SECONDS, ROUNDS = 10, 3
+SECONDS, ROUNDS = 10, 7
 
 
 def used(pids):

@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 
-VERSION, ROUNDS = "0.3.36", 5
+VERSION, ROUNDS = "0.3.36", 9
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 what, program = sys.argv[1:]
 model = subprocess.check_output([ROOT / "examples/support/fetch_model"], text=True).strip()
