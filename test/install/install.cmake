@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake -D build= -D source= -D components=core,kv -D compiler= -D work= -P install.cmake
-set(consumer ${CMAKE_CURRENT_LIST_DIR}/consumer)
+set(consumer ${source}/conan/test_package)
 file(REMOVE_RECURSE ${work})
 
 function(must)
@@ -36,6 +36,20 @@ build_and_run(subdirectory)
 # Asking for core alone must not look for pkg-config, libfabric or anything else.
 configure(core_alone ${found} -D components=core -D CMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON)
 build_and_run(core_alone)
+
+# A build that knows nothing but pkg-config.
+function(by_pkg_config package header)
+  file(WRITE ${work}/${package}/requested.hpp "#include <ashlar/${header}.hpp>\n")
+  must(env PKG_CONFIG_PATH=${work}/moved/share/pkgconfig sh -c
+       "${compiler} -std=c++20 -I . ${consumer}/main.cpp -o consumer $(pkg-config --cflags --libs ${package})"
+       WORKING_DIRECTORY ${work}/${package})
+  must(${work}/${package}/consumer)
+  message(STATUS "${package}.pc: builds and runs")
+endfunction()
+by_pkg_config(ashlar kv)
+if(components MATCHES "(^|,)ofi(,|$)")
+  by_pkg_config(ashlar-ofi ofi)
+endif()
 
 # What is not there is named.
 execute_process(COMMAND ${CMAKE_COMMAND} -S ${consumer} -B ${work}/unknown -G Ninja ${found} -D components=mortar

@@ -13,13 +13,21 @@ SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
 GOOD = {
     "CMakeLists.txt": "# SPDX-License-Identifier: Apache-2.0\nashlar_module(core)\nashlar_module(fabric DEPENDS core)\n"
                       "ashlar_module(kv DEPENDS fabric)\nashlar_module(ofi DEPENDS fabric LINK x::y DRIVER)\n",
-    "include/ashlar/core.hpp": SPDX + "// The words.\n#pragma once\n\n#include <ashlar/core/ids.hpp>\n",
+    "include/ashlar/core.hpp": SPDX + "// The words.\n#pragma once\n\n#include <ashlar/core/ids.hpp>\n"
+                               "#include <ashlar/core/version.hpp>\n",
     "include/ashlar/core/ids.hpp": SPDX + "// Ids.\n#pragma once\n\n#include <cstdint>\n",
+    "conan/conanfile.py": "# SPDX-License-Identifier: Apache-2.0\n"
+                          "MODULES = {'core': [], 'fabric': ['core'], 'kv': ['fabric'], 'ofi': ['fabric']}\n"
+                          "DRIVERS = ['ofi']\n",
+    "conan/vcpkg/ashlar/vcpkg.json": '{"version": "1.2.3"}',
+    "include/ashlar/core/version.hpp": SPDX + "// The version.\n#pragma once\n\n#define ASHLAR_VERSION_MAJOR 1\n"
+                                       "#define ASHLAR_VERSION_MINOR 2\n#define ASHLAR_VERSION_PATCH 3\n",
+    "test/core/version.cpp": SPDX + '#include <ashlar/core/version.hpp>\nTEST_CASE("the version is ours") {}\n',
     "include/ashlar/kv.hpp": SPDX + "// Pages.\n#pragma once\n\n#include <ashlar/kv/pool.hpp>\n",
     "include/ashlar/kv/pool.hpp": SPDX + "// A pool.\n#pragma once\n\n#include <ashlar/core/ids.hpp>\n",
     "test/core/ids.cpp": SPDX + '#include <ashlar/core/ids.hpp>\nTEST_CASE("ids do not mix") {}\n',
     "test/kv/pool.cpp": SPDX + '#include <ashlar/kv/pool.hpp>\nTEST_CASE("a page freed twice is refused") {}\n',
-    "docs/core.md": "`core.hpp`, `ids.hpp`",
+    "docs/core.md": "`core.hpp`, `ids.hpp`, `version.hpp`",
     "docs/kv.md": "`kv.hpp`, `pool.hpp`",
     "docs/building.md": "## What a public header may include\n\nOnly:\n\n"
                         + " ".join(f"`{name}`" for name in sorted(tidy.STD_ALLOWED)) + "\n\n`other` things\n",
@@ -35,6 +43,11 @@ SPOILED = {
     "module_table": [add("CMakeLists.txt", "ashlar_module(mortar)\n"),
                      {"CMakeLists.txt": GOOD["CMakeLists.txt"].replace("kv DEPENDS fabric", "kv DEPENDS ofi")},
                      {"CMakeLists.txt": GOOD["CMakeLists.txt"].replace("fabric DEPENDS core", "fabric DEPENDS kv")}],
+    "packages": [{"conan/conanfile.py": None},
+                 {"conan/conanfile.py": GOOD["conan/conanfile.py"].replace("'kv': ['fabric'], ", "")},
+                 {"conan/conanfile.py": GOOD["conan/conanfile.py"].replace("'kv': ['fabric']", "'kv': ['core']")},
+                 {"conan/conanfile.py": GOOD["conan/conanfile.py"].replace("DRIVERS = ['ofi']", "DRIVERS = []")},
+                 {"conan/vcpkg/ashlar/vcpkg.json": '{"version": "1.2.4"}'}],
     "include_graph": [add(IDS, "#include <ashlar/kv/pool.hpp>\n"), add("include/ashlar/moe/gate.hpp", SPDX)],
     "include_style": [add(POOL, '#include "other.hpp"\n'), add(POOL, "#include <ashlar/kv/copy.cuh>\n"),
                       add(POOL, "#include <cuda_runtime.h>\n")],

@@ -6,8 +6,10 @@ Each rule is a function that yields one sentence a finding; its docstring says w
 each of them can fail. Python's standard library only.
 """
 import argparse
+import ast
 import concurrent.futures
 import functools
+import json
 import os
 import pathlib
 import re
@@ -73,7 +75,8 @@ class Tree:
         found = []
         for folder, folders, names in os.walk(self.root):
             folders[:] = sorted(f for f in folders if f not in {".git", "build", "__pycache__", ".cache"})
-            found += [pathlib.Path(folder, name).relative_to(self.root).as_posix() for name in sorted(names)]
+            found += [pathlib.Path(folder, name).relative_to(self.root).as_posix() for name in sorted(names)
+                      if name != ".git"]  # a file in a worktree
         return found
 
     @functools.lru_cache(maxsize=None)
@@ -142,6 +145,27 @@ def module_table(tree):
                 yield f"CMakeLists.txt: {module} depends on {other}, but drivers are for programs, not for the library"
             elif other not in sees:
                 yield f"CMakeLists.txt: {module} depends on {other}, which the design does not let it see"
+
+
+def packages(tree):
+    """Conan's components, their needs and drivers are CMake's module table; vcpkg's version is version.hpp's."""
+    recipe, port, version = "conan/conanfile.py", "conan/vcpkg/ashlar/vcpkg.json", "include/ashlar/core/version.hpp"
+    for path in (recipe, port, version):
+        if path not in tree.files:
+            yield f"{path}: missing"
+            return
+    said = {node.targets[0].id: node.value for node in ast.parse(tree.text(recipe)).body
+            if isinstance(node, ast.Assign)}
+    modules, drivers = (ast.literal_eval(said[name]) for name in ("MODULES", "DRIVERS"))
+    for module in sorted(modules.keys() | tree.depends.keys()):
+        if modules.get(module) != tree.depends.get(module):
+            yield f"{recipe}: {module} needs {modules.get(module)}; CMakeLists.txt says {tree.depends.get(module)}"
+    marked = re.findall(r"^ashlar_module\((\w+)[^)]*\bDRIVER\b", tree.text("CMakeLists.txt"), re.MULTILINE)
+    if sorted(drivers) != sorted(marked):
+        yield f"{recipe}: drivers are {drivers}; CMakeLists.txt says {marked}"
+    number = ".".join(re.findall(r"^#define ASHLAR_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", tree.text(version), re.M))
+    if json.loads(tree.text(port))["version"] != number:
+        yield f"{port}: the version is not {number}, which stands in {version}"
 
 
 def include_graph(tree):
@@ -328,7 +352,7 @@ def preprocessed_size(tree):
         yield from filter(None, pool.map(measure, paths))
 
 
-RULES = [module_table, include_graph, include_style, std_allow_list, std_list_in_docs, header_shape, sizes,
+RULES = [module_table, packages, include_graph, include_style, std_allow_list, std_list_in_docs, header_shape, sizes,
          one_test_a_header, one_page_a_module, front_doors, licence_lines, file_sizes, banned_words, test_names,
          preprocessed_size]
 
