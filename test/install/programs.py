@@ -17,6 +17,8 @@ sys.dont_write_bytecode = True
 empty_root = "--empty-root" in sys.argv
 source, work = (pathlib.Path(word).resolve() for word in sys.argv[1:] if not word.startswith("--"))
 sys.path.insert(0, str(source / "test/e2e"))
+if "ASHLAR_MODEL" not in os.environ:
+    os.environ["ASHLAR_MODEL"] = subprocess.check_output([source / "examples/support/fetch_model"], text=True).strip()
 
 
 def must(*command, **more):
@@ -71,10 +73,10 @@ if empty_root:
     shutil.copy(os.environ["ASHLAR_MODEL"], root / "tmp/model.gguf")
     inside = work / "ashlar-serve-in-root"
     inside.write_text(f"""#!/bin/sh
-# The server sees the empty root, with processes of its own; the model lies in its /tmp.
+# The server sees the empty root and nothing else; the model lies in its /tmp.
 shift 2
-exec unshare --mount --pid --fork --kill-child sh -c '
-  mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" &&
+exec unshare --mount sh -c '
+  mount --make-rprivate / && mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" &&
   exec chroot "$0" /usr/bin/ashlar-serve --model /tmp/model.gguf "$@"' {root} "$@"
 """)
     inside.chmod(0o755)
