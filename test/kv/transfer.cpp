@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 using namespace ashlar;
@@ -309,6 +310,42 @@ TEST_CASE("a peer that dies ends its transfers and gives the pages back") {
     REQUIRE(w.at_d.size() == 2);
     CHECK(w.at_d[1].ok);
     w.same_pages({2}, 10);
+}
+
+TEST_CASE("a start whose sender is down already ends the transfer at once instead of holding pages for a lease") {
+    fabric::loopback_hub hub;
+    engine<by_block> d(hub, 22);
+    auto p = std::make_unique<engine<by_block>>(hub, 11);
+    p->other = p->net.connect(d.net.address()).value();
+    d.other = d.net.connect(p->net.address()).value();
+    const auto prompt = prompt_of(12);
+    std::array<std::byte, kv::ticket_bytes_max> buffer{};
+    REQUIRE(d.pages.open({1}, prompt, 5));
+    REQUIRE(p->pages.open({1}, prompt, 0));
+    const auto g = d.mover.grant({1}, 12, 0, {}, buffer);
+    REQUIRE(p->mover.send({1}, p->other, g->ticket, {}));
+    p->mover.poll({}); // says `start`
+    p.reset();
+    d.mover.poll({}); // hears of the death first, then of the start
+    kv::transfer_event e;
+    REQUIRE(d.mover.next_event(e));
+    CHECK_FALSE(e.ok);
+    CHECK(e.fault.code == errc::peer_down);
+    REQUIRE(d.pages.close({1}));
+    CHECK(d.pages.counts().free == shape.blocks);
+    CHECK(d.mover.receiving() == 0);
+    CHECK(d.mover.idle());
+}
+
+TEST_CASE("a ticket is not presented to a peer that is down, nor to one that was never connected") {
+    couple<by_block> w;
+    const auto ticket = w.open({1}, prompt_of(12));
+    w.p.net.disconnect(w.p.other);
+    CHECK(w.p.mover.send({1}, w.p.other, ticket, w.now).error().code == errc::peer_down);
+    CHECK(w.p.mover.send({1}, {7}, ticket, w.now).error().code == errc::peer_down);
+    CHECK(w.p.mover.send({1}, fabric::peer_id::none(), ticket, w.now).error().code == errc::peer_down);
+    CHECK(w.p.mover.sending() == 0);
+    CHECK(w.p.pages.counts().leased == 0);
 }
 
 // The five injected references of vllm#52234: none may move a byte, each has its own error.

@@ -114,7 +114,7 @@ public:
     }
 
     // ---- prefill side. The request is open with the whole prompt. Errors: forged, corrupt, invalid_argument (another
-    // layout, or the request is not open), out_of_range, stale, replayed, expired, exhausted.
+    // layout, or the request is not open), out_of_range, stale, replayed, expired, exhausted, peer_down.
     result<transfer_id> send(request_id request, fabric::peer_id to, std::span<const std::byte> bytes, instant now) {
         const auto t = decode_ticket(bytes, self_.fleet_key);
         if (!t) return refuse(t.error());
@@ -126,6 +126,7 @@ public:
                                     .blocks = count_blocks(runs)});
         if (!ok) return refuse(ok.error());
         if (by_id_[0].find(t->transfer.value)) return refuse({errc::replayed, origin::kv});
+        if (!net_.state(to).up) return error{errc::peer_down, origin::kv};
         const std::uint32_t index = unused(senders_);
         link* l = find_link(to);
         if (index == senders_.size() || !l || !room_for_event()) return error{errc::exhausted, origin::kv};
@@ -356,6 +357,7 @@ private:
             const auto said = decode_control(message);
             if (!said) ++counters_.bad_messages;
             if (!said || understand(*said, *l, now)) l->line.accept();
+            if (!net_.state(l->peer).up) l->line.reset(new_life()); // nobody would hear an answer
             return;
         }
         case kind::peer_down:
@@ -436,6 +438,10 @@ private:
             ok = {errc::forged, origin::kv};
         else if (ok = ledger_.redeem(c.transfer); ok && !r)
             ok = {errc::stale, origin::kv};
+        if (!net_.state(l.peer).up) { // its last words: nobody will write
+            if (ok) fail_receiver(index, errc::peer_down);
+            return true;
+        }
         if (ok) ok = cache_.verify(r->setup().lease);
         if (ok) ok = cache_.bind(r->setup().lease, {l.line.peer()});
         if (ok) ok = cache_.renew(r->setup().lease, now + options_.lease);
