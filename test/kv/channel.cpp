@@ -78,3 +78,37 @@ TEST_CASE("a frame of a former life is recognised, and whoever writes to one is 
     const std::byte junk[40] = {};
     CHECK(b.receive(junk, message) == kv::channel::heard::garbage);
 }
+
+TEST_CASE("a message that was turned away comes again when it is asked for, without a timer, and once") {
+    kv::channel a(1, 4), b(2, 4);
+    std::byte frame[kv::frame_bytes_max];
+    std::span<const std::byte> message;
+    const auto say = [&](kv::channel& from, kv::channel& to) { // one frame, if there is one
+        const auto n = from.peek(frame);
+        if (n) from.posted({});
+        return n ? to.receive({frame, n}, message) : kv::channel::heard::garbage;
+    };
+    for (int i = 0; i < 3; ++i) {
+        const std::byte one[] = {std::byte(i)};
+        REQUIRE(a.push(one));
+    }
+    CHECK(say(a, b) == kv::channel::heard::message); // turned away
+    CHECK(b.turned_away());
+    CHECK(say(a, b) == kv::channel::heard::nothing);
+    CHECK(say(a, b) == kv::channel::heard::nothing);
+    CHECK(say(b, a) == kv::channel::heard::nothing); // an acknowledgement of nothing
+    CHECK(a.peek(frame) == 0);
+    b.ask_again();
+    CHECK_FALSE(b.turned_away());
+    CHECK(say(b, a) == kv::channel::heard::nothing);
+    CHECK(b.peek(frame) == 0);
+    for (int i = 0; i < 3; ++i) {
+        REQUIRE(say(a, b) == kv::channel::heard::message);
+        CHECK(message[0] == std::byte(i));
+        b.accept();
+    }
+    b.ask_again(); // nothing is missing
+    CHECK(say(b, a) == kv::channel::heard::nothing);
+    CHECK(a.idle());
+    CHECK(b.idle());
+}

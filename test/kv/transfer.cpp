@@ -348,6 +348,32 @@ TEST_CASE("a ticket is not presented to a peer that is down, nor to one that was
     CHECK(w.p.pages.counts().leased == 0);
 }
 
+TEST_CASE("a receiver that was away catches up without waiting for a timer") {
+    for (bool pull : {false, true}) {
+        CAPTURE(pull);
+        auto options = usual;
+        options.pull = pull;
+        couple<by_block> w(options);
+        const auto prompt = prompt_of(32);
+        const auto ticket = w.open({1}, prompt);
+        w.p.fill({1}, 8);
+        const auto t = w.p.mover.send({1}, w.p.other, ticket, w.now);
+        w.run(3, {});
+        for (std::uint32_t l = 0; l < shape.layers; ++l) // each block of each layer is a message of its own
+            for (std::uint32_t b = 0; b < 8; ++b) {
+                REQUIRE(w.p.mover.layer_ready(*t, {l}, b, 1));
+                for (int i = 0; i < 3; ++i) w.p.mover.poll(w.now);
+            }
+        w.run(30, {}); // and time stands still
+        REQUIRE(w.at_d.size() == 1);
+        CHECK(w.at_d[0].ok);
+        CHECK(w.p.mover.counters().resent == 0);
+        CHECK(w.d.mover.counters().resent == 0);
+        w.same_pages({1}, 8);
+        w.nothing_left();
+    }
+}
+
 // The five injected references of vllm#52234: none may move a byte, each has its own error.
 namespace {
 kv::transfer_event refused(couple<by_block>& w, std::span<const std::byte> ticket, request_id r) {

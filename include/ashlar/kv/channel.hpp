@@ -7,7 +7,8 @@
 //     c.push(message);   while (n = c.peek(frame)) { if (!send(frame.first(n))) break; c.posted(now); }
 //     switch (c.receive(frame, message)) { case heard::message: if (use(message)) c.accept(); ... }
 //
-// A message that is not accepted comes again: that is how a full receiver slows a sender. One thread at a time.
+// A message that is not accepted comes again, as soon as `ask_again` is called: that is how a full receiver slows a
+// sender. The timer is for frames that the network lost. One thread at a time.
 #pragma once
 
 #include <array>
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include <ashlar/core/bytes.hpp>
 #include <ashlar/core/containers.hpp>
@@ -42,7 +44,8 @@ public:
     std::uint64_t self() const { return self_; }
     std::uint64_t peer() const { return peer_; } // 0: not heard of yet
     std::uint32_t room() const { return static_cast<std::uint32_t>(outbox_.capacity() - outbox_.size()); }
-    bool idle() const { return outbox_.empty() && !owes_ack_ && !owes_refusal_; }
+    bool idle() const { return outbox_.empty() && !owes_ack_ && !owes_again_ && !owes_refusal_; }
+    bool turned_away() const { return turned_away_; } // a message waits for `ask_again`
 
     // False when the outbox is full, or the message too long.
     [[nodiscard]] bool push(std::span<const std::byte> message) {
@@ -58,6 +61,8 @@ public:
         byte_writer to(out);
         if (owes_refusal_) {
             header(to, kind::refusal, 0, refused_);
+        } else if (owes_again_) {
+            header(to, kind::again, 0, peer_);
         } else if (next_ < outbox_.size()) {
             header(to, kind::data, first_ + next_, peer_);
             to.put(std::span<const std::byte>(outbox_[next_].bytes).first(outbox_[next_].size));
@@ -74,6 +79,7 @@ public:
             return;
         }
         owes_ack_ = false;
+        if (std::exchange(owes_again_, false)) return;
         if (next_ < outbox_.size()) {
             if (next_ == 0) oldest_sent_ = now;
             ++next_;
@@ -85,7 +91,7 @@ public:
         const auto what = static_cast<kind>(in.get<std::uint8_t>());
         const auto from = in.get<std::uint64_t>(), to = in.get<std::uint64_t>();
         const auto sequence = in.get<std::uint64_t>(), acknowledged = in.get<std::uint64_t>();
-        if (!in.ok() || from == 0 || what < kind::data || what > kind::refusal) return heard::garbage;
+        if (!in.ok() || from == 0 || what < kind::data || what > kind::again) return heard::garbage;
         if (to != self_ && !(to == 0 && what == kind::data)) {
             // Whoever addresses a former life of ours must learn that it is over, unless it is a ghost itself.
             if (what == kind::data && !is_retired(from)) owes_refusal_ = true, refused_ = from;
@@ -102,13 +108,20 @@ public:
             }
             progressed_ = true;
         }
-        if (what == kind::ack) return heard::nothing;
+        if (what == kind::again && acknowledged + 1 == first_) next_ = 0;
+        if (what != kind::data) return heard::nothing;
         owes_ack_ = true;
         if (sequence != expected_) return heard::nothing; // known, or after a gap: it will come again
         message = in.take(in.left());
+        turned_away_ = true;
         return heard::message;
     }
-    void accept() { ++expected_; }
+    void accept() {
+        ++expected_;
+        turned_away_ = false;
+    }
+    // There is room for what was turned away.
+    void ask_again() { owes_again_ = std::exchange(turned_away_, false); }
 
     // True when something is sent again. A channel that makes progress waits on.
     bool tick(instant now, duration resend_after) {
@@ -127,11 +140,11 @@ public:
         peer_ = 0;
         first_ = expected_ = 1;
         next_ = 0;
-        owes_ack_ = owes_refusal_ = progressed_ = false;
+        owes_ack_ = owes_again_ = owes_refusal_ = turned_away_ = progressed_ = false;
     }
 
 private:
-    enum class kind : std::uint8_t { data = 0xa1, ack, refusal };
+    enum class kind : std::uint8_t { data = 0xa1, ack, refusal, again };
     struct letter {
         std::uint32_t size = 0;
         std::array<std::byte, message_bytes_max> bytes;
@@ -156,7 +169,7 @@ private:
     std::uint64_t expected_ = 1; // next to be accepted
     std::uint32_t next_ = 0;     // how many of the outbox are sent
     instant oldest_sent_{};
-    bool owes_ack_ = false, owes_refusal_ = false, progressed_ = false;
+    bool owes_ack_ = false, owes_again_ = false, owes_refusal_ = false, turned_away_ = false, progressed_ = false;
     std::array<std::uint64_t, 8> retired_{};
     std::size_t retired_count_ = 0;
 };

@@ -216,6 +216,14 @@ public:
 
     // ---- what is so
     state now() const { return state_; }
+    // Another layer_done would be taken.
+    bool has_room() const {
+        if (state_ != state::receiving) return true;
+        for (const record& r : records_) {
+            if (r.what == use::empty) return true;
+        }
+        return false;
+    }
     bool live() const { return state_ == state::waiting || state_ == state::receiving; }
     bool bound() const { return bound_; }
     errc reason() const { return reason_; }

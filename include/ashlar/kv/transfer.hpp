@@ -197,7 +197,12 @@ public:
             for (std::uint32_t i = 0; i < senders_.size(); ++i)
                 happened += advance_sender((start + i) % static_cast<std::uint32_t>(senders_.size()), now);
         }
-        for (std::uint32_t i = 0; i < links_used_; ++i) happened += flush(links_[i], now);
+        for (std::uint32_t i = 0; i < links_used_; ++i) {
+            link& l = links_[i];
+            const bool room = l.full < receivers_.size() ? receivers_[l.full].value.has_room() : l.line.room() > 0;
+            if (l.line.turned_away() && room) l.line.ask_again();
+            happened += flush(l, now);
+        }
         return happened;
     }
     // Renews, resends, expires; to be called every renew_every or more often.
@@ -246,6 +251,7 @@ private:
     struct link {
         fabric::peer_id peer{};
         channel line;
+        std::uint32_t full = 0; // who turned a message away: a receiver, or else our own outbox
     };
     struct operation {
         fabric::op op; // first: a completion's op leads back here
@@ -280,7 +286,7 @@ private:
         if (peer == fabric::peer_id::none()) return nullptr;
         if (const std::uint32_t* i = link_of_peer_.find(peer.value)) return &links_[*i];
         if (links_used_ == links_.size() || !link_of_peer_.insert(peer.value, links_used_)) return nullptr;
-        links_[links_used_] = {peer, channel(new_life(), 64)};
+        links_[links_used_] = {peer, channel(new_life(), 64), 0};
         return &links_[links_used_++];
     }
     void tell(transfer_event::kind what, transfer_id transfer, request_id request, bool ok, errc why,
@@ -423,7 +429,12 @@ private:
         }
         if (r.live() && !cache_.renew(r.setup().lease, now + options_.lease)) fail_receiver(index, errc::expired);
         counters_.renewals += c.what == verb::renew;
-        const auto o = r.on(c);
+        auto o = r.on(c);
+        if (!o.taken) { // what has arrived whole makes room
+            advance_receiver(index);
+            if (r.now() != receiver::state::unused) o = r.on(c);
+            l.full = index;
+        }
         if (o.failed) fail_receiver(index, o.reason);
         return o.taken;
     }
@@ -446,7 +457,7 @@ private:
         if (ok) ok = cache_.bind(r->setup().lease, {l.line.peer()});
         if (ok) ok = cache_.renew(r->setup().lease, now + options_.lease);
         if (ok) return r->started(index_of(l), c.from_handle), true;
-        if (l.line.room() == 0) return false;
+        if (l.line.room() == 0) return l.full = UINT32_MAX, false;
         ++counters_.tickets_refused;
         say(l, {.what = verb::stop, .transfer = c.transfer, .to_handle = c.from_handle, .reason = ok.error().code});
         return true;
