@@ -36,3 +36,22 @@ TEST_CASE("each message comes back as it went; cut or with an unknown verb it is
     buffer[0] = std::byte{9};
     CHECK_FALSE(kv::decode_control(std::span(buffer).first(17)));
 }
+
+TEST_CASE("an announcement of nothing, of more writes than pieces, or of writes beside an offer is corrupt") {
+    std::array<std::byte, kv::message_bytes_max> buffer;
+    const auto back = [&](const kv::control& c) {
+        return kv::decode_control(std::span(buffer).first(kv::encode(c, buffer)));
+    };
+    kv::control c{.what = kv::verb::layer_done, .transfer = {9}};
+    CHECK_FALSE(back(c));
+    c.blocks = 2, c.writes = 1;
+    REQUIRE(c.pieces.push_back({2, 0, 0}));
+    CHECK(back(c));
+    c.writes = 2;
+    CHECK_FALSE(back(c));
+    c.offered = true, c.writes = 1;
+    CHECK_FALSE(back(c));
+    c.writes = 0;
+    CHECK(back(c));
+    CHECK_FALSE(back({.what = kv::verb::again, .transfer = {9}}));
+}

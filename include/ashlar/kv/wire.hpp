@@ -120,7 +120,7 @@ inline result<control> decode_control(std::span<const std::byte> bytes) {
             good = p.blocks > 0 && c.pieces.push_back(p);
             blocks += p.blocks;
         }
-        good = good && blocks == c.blocks;
+        good = good && blocks == c.blocks && blocks > 0 && c.writes <= (c.offered ? 0 : count);
         break;
     }
     case verb::fenced:
@@ -133,7 +133,7 @@ inline result<control> decode_control(std::span<const std::byte> bytes) {
         c.layer = in.get<std::uint32_t>(), c.first_block = in.get<std::uint32_t>(), c.blocks = in.get<std::uint32_t>();
         const auto offered = in.get<std::uint8_t>();
         c.offered = offered == 1;
-        good = good && offered <= 1;
+        good = good && offered <= 1 && c.blocks > 0;
         break;
     }
     case verb::go:
