@@ -69,3 +69,32 @@ TEST_CASE("after a failure it says fenced only when nothing is in flight, with t
     s.said(c, {});
     CHECK(s.is_over());
 }
+
+TEST_CASE("done before what was asked for again is written and said is corrupt, and ends only after the write has") {
+    auto s = fresh();
+    kv::control c;
+    kv::move_step m;
+    REQUIRE(s.next_message(c));
+    s.said(c, {});
+    (void)s.on({.what = kv::verb::go});
+    for (std::uint32_t layer : {0u, 1u}) REQUIRE(s.layer_ready({layer}, {0, 3}));
+    while (s.next_move(m)) {
+        s.posted(m);
+        s.completed(m.batch, m.piece, true, true, 0);
+    }
+    while (s.next_message(c)) s.said(c, {});
+    REQUIRE(s.all_said());
+    REQUIRE_FALSE(s.on({.what = kv::verb::again, .layer = 1, .first_block = 1, .blocks = 2}).failed);
+    REQUIRE(s.next_move(m));
+    s.posted(m);
+    const auto o = s.on({.what = kv::verb::done});
+    CHECK_FALSE(o.finished);
+    CHECK(o.failed);
+    CHECK(o.reason == errc::corrupt);
+    CHECK(s.fail(o.reason));
+    s.said({.what = kv::verb::fenced}, {});
+    CHECK_FALSE(s.is_over()); // the source is still being read
+    s.completed(m.batch, m.piece, true, true, 0);
+    s.settle();
+    CHECK(s.is_over());
+}

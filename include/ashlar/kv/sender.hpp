@@ -133,7 +133,7 @@ public:
             return {.failed = true, .reason = c.reason};
         case verb::done:
             released_ = true;
-            if (state_ == state::sending && all_said()) {
+            if (state_ == state::sending && all_said() && !asked_ && first_batch_ == next_batch_) {
                 state_ = state::over;
                 return {.finished = true};
             }
