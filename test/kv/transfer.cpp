@@ -10,13 +10,15 @@
 #include <memory>
 #include <vector>
 
+#include "engine.hpp"
+
 using namespace ashlar;
 using namespace ashlar::literals;
 
 namespace {
 
 constexpr kv::geometry shape{.layers = 3, .kv_heads = 2, .head_dim = 4, .blocks = 40};
-constexpr key128 fleet{1, 2};
+using test::fleet;
 constexpr kv::mover_options usual{.transfers_max = 4,
                                   .writes_max = 24,
                                   .peers_max = 4,
@@ -26,40 +28,30 @@ constexpr kv::mover_options usual{.transfers_max = 4,
                                   .verify = true,
                                   .pull = false};
 
-template <class Layout>
-struct engine {
-    Layout layout{shape};
-    std::vector<std::byte> bytes = std::vector<std::byte>(layout.bytes());
-    fabric::loopback net;
-    fabric::region region = net.register_memory({bytes.data(), bytes.size()}).value();
-    kv::cache pages{{.pages = shape.blocks,
-                     .tokens_per_block = 4,
-                     .sequences_max = 8,
-                     .blocks_per_sequence_max = 32,
-                     .leases_max = 8,
-                     .salt = {3, 4},
-                     .prefix_caching = true}};
-    kv::mover<fabric::loopback, Layout> mover;
-    fabric::peer_id other{};
+constexpr kv::cache_options memory{.pages = shape.blocks,
+                                   .tokens_per_block = 4,
+                                   .sequences_max = 8,
+                                   .blocks_per_sequence_max = 32,
+                                   .leases_max = 8,
+                                   .salt = {3, 4},
+                                   .prefix_caching = true};
 
+template <class Layout>
+struct engine : test::engine<fabric::loopback, Layout> {
     engine(fabric::loopback_hub& hub, std::uint64_t epoch, kv::mover_options options = usual)
-        : net(hub), mover(net, pages, layout, region, {{1}, {epoch}, fleet}, options) {}
+        : test::engine<fabric::loopback, Layout>(shape, memory, options, epoch, hub) {}
 
     // Leaves holes of one page at every `every`-th place.
     void fragment(std::uint32_t every) {
         std::vector<token_id> one{1};
-        for (std::uint64_t i = 0; i < 8 && every; ++i) REQUIRE(pages.open({1000 + i}, one, every * 4 - 1));
-        for (std::uint64_t i = 0; i < 8 && every; i += 2) REQUIRE(pages.close({1000 + i}));
-    }
-    std::byte* page(request_id r, std::uint32_t block, std::uint32_t layer) {
-        kv::run_cursor at(pages.runs(r), block);
-        return bytes.data() + layout.page_offset({at.page()}, {layer});
+        for (std::uint64_t i = 0; i < 8 && every; ++i) REQUIRE(this->pages.open({1000 + i}, one, every * 4 - 1));
+        for (std::uint64_t i = 0; i < 8 && every; i += 2) REQUIRE(this->pages.close({1000 + i}));
     }
     void fill(request_id r, std::uint32_t blocks) {
         for (std::uint32_t l = 0; l < shape.layers; ++l)
             for (std::uint32_t b = 0; b < blocks; ++b)
-                for (std::size_t i = 0; i < layout.page_bytes(); ++i)
-                    page(r, b, l)[i] = static_cast<std::byte>(mix(r.value * 7919 + l * 131 + b, i));
+                for (std::size_t i = 0; i < this->layout.page_bytes(); ++i)
+                    this->page(r, b, l)[i] = static_cast<std::byte>(mix(r.value * 7919 + l * 131 + b, i));
     }
 };
 
@@ -72,10 +64,8 @@ struct couple {
     std::array<std::byte, kv::ticket_bytes_max> buffer{};
     std::vector<kv::transfer_event> at_p, at_d;
 
-    explicit couple(kv::mover_options options = usual) : p(hub, 11, options), d(hub, 22, options) { connect(); }
-    void connect() {
-        p.other = p.net.connect(d.net.address()).value();
-        d.other = d.net.connect(p.net.address()).value();
+    explicit couple(kv::mover_options options = usual) : p(hub, 11, options), d(hub, 22, options) {
+        test::connect(p, d);
     }
     void run(int rounds = 200, duration step = 1_ms) {
         for (int i = 0; i < rounds; ++i, now = now + step) {
@@ -104,11 +94,6 @@ struct couple {
                 run(1);
             }
         }
-    }
-    void same_pages(request_id r, std::uint32_t blocks) {
-        for (std::uint32_t l = 0; l < shape.layers; ++l)
-            for (std::uint32_t b = 0; b < blocks; ++b)
-                REQUIRE(std::memcmp(p.page(r, b, l), d.page(r, b, l), p.layout.page_bytes()) == 0);
     }
     void nothing_left() {
         for (const kv::cache* pages : {&p.pages, &d.pages}) {
@@ -147,7 +132,7 @@ void arrives(std::uint32_t p_holes, std::uint32_t d_holes, std::size_t chunk, bo
     CHECK(w.at_p[0].ok);
     CHECK(w.at_d[0].ok);
     CHECK(w.at_d[0].bytes == 13 * 3 * w.d.layout.page_bytes());
-    w.same_pages({1}, 13);
+    CHECK(w.d.same_pages(w.p, {1}, 13));
     w.nothing_left();
     CHECK((w.d.mover.counters().reads > 0) == pull);
 }
@@ -207,7 +192,7 @@ TEST_CASE("a flipped byte is noticed, read once more, and only a lasting one end
     CHECK(w.at_d[0].ok);
     CHECK(w.d.mover.counters().checksum_failures == 1);
     CHECK(w.p.mover.counters().asked_again == 1);
-    w.same_pages({1}, 2);
+    CHECK(w.d.same_pages(w.p, {1}, 2));
     w.nothing_left();
 }
 
@@ -300,7 +285,7 @@ TEST_CASE("a peer that dies ends its transfers and gives the pages back") {
     CHECK(w.d.pages.counts().free == shape.blocks);
     // The same two engines, connected anew, work as before.
     REQUIRE(w.p.pages.close({1}));
-    w.connect();
+    test::connect(w.p, w.d);
     const auto again = w.open({2}, prompt);
     w.p.fill({2}, 10);
     const auto u = w.p.mover.send({2}, w.p.other, again, w.now);
@@ -309,15 +294,14 @@ TEST_CASE("a peer that dies ends its transfers and gives the pages back") {
     w.run(50);
     REQUIRE(w.at_d.size() == 2);
     CHECK(w.at_d[1].ok);
-    w.same_pages({2}, 10);
+    CHECK(w.d.same_pages(w.p, {2}, 10));
 }
 
 TEST_CASE("a start whose sender is down already ends the transfer at once instead of holding pages for a lease") {
     fabric::loopback_hub hub;
     engine<by_block> d(hub, 22);
     auto p = std::make_unique<engine<by_block>>(hub, 11);
-    p->other = p->net.connect(d.net.address()).value();
-    d.other = d.net.connect(p->net.address()).value();
+    test::connect(*p, d);
     const auto prompt = prompt_of(12);
     std::array<std::byte, kv::ticket_bytes_max> buffer{};
     REQUIRE(d.pages.open({1}, prompt, 5));
@@ -369,7 +353,7 @@ TEST_CASE("a receiver that was away catches up without waiting for a timer") {
         CHECK(w.at_d[0].ok);
         CHECK(w.p.mover.counters().resent == 0);
         CHECK(w.d.mover.counters().resent == 0);
-        w.same_pages({1}, 8);
+        CHECK(w.d.same_pages(w.p, {1}, 8));
         w.nothing_left();
     }
 }
@@ -437,6 +421,23 @@ TEST_CASE("vllm#52234: a reference beyond its lease is refused as expired") {
     CHECK(w.at_d[0].fault.code == errc::expired);
     CHECK(w.d.pages.counts().quarantined == 0); // nobody had ever come: nobody to wait for
     CHECK(refused(w, bytes, {1}).fault.code == errc::expired);
+}
+
+TEST_CASE("whoever does not hold a ticket cannot use it up") {
+    couple<by_block> w;
+    std::array<std::byte, kv::ticket_bytes_max> copy{};
+    const auto bytes = w.open({1}, prompt_of(12));
+    std::copy(bytes.begin(), bytes.end(), copy.begin());
+    auto t = opened(bytes);
+    t.slot ^= 1; // the transfer is right, all else is guessed
+    CHECK(refused(w, kv::encode(t, fleet, w.buffer).value(), {1}).fault.code == errc::forged);
+    w.at_p.clear();
+    const auto honest = w.p.mover.send({1}, w.p.other, std::span(copy).first(bytes.size()), w.now);
+    REQUIRE(honest);
+    REQUIRE(w.p.mover.all_ready(*honest, {0, 3}));
+    w.run(20);
+    REQUIRE(w.at_d.size() == 1);
+    CHECK(w.at_d[0].ok);
 }
 
 TEST_CASE("a ticket changed on its way is refused as forged, another layout as an invalid argument") {

@@ -16,6 +16,7 @@
 #include <ashlar/kv/transfer.hpp>
 #include <ashlar/sim.hpp>
 
+#include "kv/engine.hpp"
 #include "seeds.hpp"
 
 using namespace ashlar;
@@ -23,8 +24,8 @@ using namespace ashlar::literals;
 
 namespace {
 
-using layout = kv::block_first<f16, kv::tokens<4>>;
-constexpr layout pages_of_pool{.shape = {.layers = 3, .kv_heads = 1, .head_dim = 4, .blocks = 20}};
+using by_block = kv::block_first<f16, kv::tokens<4>>;
+constexpr by_block pages_of_pool{.shape = {.layers = 3, .kv_heads = 1, .head_dim = 4, .blocks = 20}};
 constexpr kv::mover_options usual{.transfers_max = 4,
                                   .writes_max = 16,
                                   .peers_max = 2,
@@ -34,28 +35,18 @@ constexpr kv::mover_options usual{.transfers_max = 4,
                                   .verify = true,
                                   .pull = false};
 
-struct engine {
-    std::vector<std::byte> bytes = std::vector<std::byte>(pages_of_pool.bytes());
-    sim::endpoint net;
-    fabric::region region = net.register_memory({bytes.data(), bytes.size()}).value();
-    kv::cache pages{{.pages = pages_of_pool.shape.blocks,
-                     .tokens_per_block = 4,
-                     .sequences_max = 6,
-                     .blocks_per_sequence_max = 10,
-                     .leases_max = 8,
-                     .salt = {3, 4},
-                     .prefix_caching = true}};
-    kv::mover<sim::endpoint, layout> mover;
-    fabric::peer_id other{};
+constexpr kv::cache_options memory{.pages = pages_of_pool.shape.blocks,
+                                   .tokens_per_block = 4,
+                                   .sequences_max = 6,
+                                   .blocks_per_sequence_max = 10,
+                                   .leases_max = 8,
+                                   .salt = {3, 4},
+                                   .prefix_caching = true};
+
+struct engine : test::engine<sim::endpoint, by_block> {
     bool alive = true;
-
     engine(sim::network& world, std::uint64_t epoch, const kv::mover_options& options)
-        : net(world), mover(net, pages, pages_of_pool, region, {{1}, {epoch}, {5, 6}}, options) {}
-
-    std::byte* page(request_id r, std::uint32_t block, std::uint32_t layer) {
-        kv::run_cursor at(pages.runs(r), block);
-        return bytes.data() + pages_of_pool.page_offset({at.page()}, {layer});
-    }
+        : test::engine<sim::endpoint, by_block>(pages_of_pool.shape, memory, options, epoch, world) {}
 };
 
 struct world {
@@ -98,8 +89,7 @@ struct world {
         : seed(s), options(options_of(s)),
           net({.seed = s, .endpoints = 2, .operations = 48, .inbound = 48, .how = faults_of(s)}), p(net, 11, options),
           d(net, 22, options) {
-        p.other = p.net.connect(d.net.address()).value();
-        d.other = d.net.connect(p.net.address()).value();
+        test::connect(p, d);
         net.guard({this, [](void* self, std::uint32_t number, const std::byte* at, std::size_t) {
                        auto& w = *static_cast<world*>(self);
                        if (number != w.d.net.number() || !w.d.alive) return true;

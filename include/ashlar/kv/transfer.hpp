@@ -345,29 +345,36 @@ private:
                 ++counters_.stray_immediates;
             return;
         }
-        case kind::message: {
-            link* l = find_link(c.peer);
-            std::span<const std::byte> message;
-            if (!l) return;
-            ++counters_.messages;
-            auto heard = l->line.receive(c.message, message);
-            if (heard == channel::heard::restarted) {
-                ++counters_.epoch_mismatches;
-                return lose(*l);
+        case kind::message:
+            if (link* l = find_link(c.peer)) {
+                ++counters_.messages;
+                hear(*l, c.message, now);
+                if (!net_.state(l->peer).up) l->line.reset(new_life()); // nobody would hear an answer
             }
-            if (heard == channel::heard::stranger) ++counters_.epoch_mismatches;
-            if (heard == channel::heard::garbage) ++counters_.bad_messages;
-            if (heard == channel::heard::nothing) renew_link(*l, now);
-            if (heard != channel::heard::message) return;
-            renew_link(*l, now);
-            const auto said = decode_control(message);
-            if (!said) ++counters_.bad_messages;
-            if (!said || understand(*said, *l, now)) l->line.accept();
-            if (!net_.state(l->peer).up) l->line.reset(new_life()); // nobody would hear an answer
             return;
-        }
         case kind::peer_down:
             return peer_down(c.peer);
+        }
+    }
+    void hear(link& l, std::span<const std::byte> frame, instant now) {
+        std::span<const std::byte> message;
+        switch (l.line.receive(frame, message)) {
+        case channel::heard::restarted:
+            ++counters_.epoch_mismatches;
+            return lose(l);
+        case channel::heard::stranger:
+            ++counters_.epoch_mismatches;
+            return;
+        case channel::heard::garbage:
+            ++counters_.bad_messages;
+            return;
+        case channel::heard::nothing:
+            return renew_link(l, now);
+        case channel::heard::message:
+            renew_link(l, now);
+            const auto said = decode_control(message);
+            if (!said) ++counters_.bad_messages;
+            if (!said || understand(*said, l, now)) l.line.accept();
         }
     }
     // The receiver is alive: what we lend it stays lent.
@@ -439,9 +446,9 @@ private:
         return o.taken;
     }
     bool start(const control& c, link& l, instant now) {
-        const std::uint32_t index = c.to_handle & 1023;
-        receiver* r = index < receivers_.size() ? &receivers_[index].value : nullptr;
-        if (r && (r->now() == receiver::state::unused || r->setup().transfer != c.transfer)) r = nullptr;
+        // By its own name, not by the handle that it claims: what is not over is found, and then its tag must be right.
+        const std::uint32_t* index = by_id_[1].find(c.transfer.value);
+        receiver* r = index ? &receivers_[*index].value : nullptr;
         result<void> ok;
         if (c.epoch != self_.epoch)
             ok = {errc::stale, origin::kv}, ++counters_.epoch_mismatches;
@@ -450,7 +457,7 @@ private:
         else if (ok = ledger_.redeem(c.transfer); ok && !r)
             ok = {errc::stale, origin::kv};
         if (!net_.state(l.peer).up) { // its last words: nobody will write
-            if (ok) fail_receiver(index, errc::peer_down);
+            if (ok) fail_receiver(*index, errc::peer_down);
             return true;
         }
         if (ok) ok = cache_.verify(r->setup().lease);
