@@ -9,7 +9,9 @@
 
 #include <ashlar/sim/endpoint.hpp>
 #include <ashlar/sim/fault.hpp>
+#include <ashlar/sim/links.hpp>
 #include <ashlar/sim/network.hpp>
+#include <ashlar/sim/network_steps.hpp>
 #include <ashlar/sim/port.hpp>
 #include <ashlar/sim/run.hpp>
 #include <ashlar/sim/timeline.hpp>

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two engines hand KV pages over a network that does everything wrong, by seed: late, split, lost, doubled, overtaken,
-// corrupted, failing and stalling operations, cancellations on either side, tickets that never arrive, a side that
-// dies. Checked all along: every page is accounted for on both sides, no byte lands in a page that nobody lent, every
-// transfer ends exactly once on each side and in time, and what was received is what was sent.
+// corrupted, failing and stalling operations, narrow links, partitions in one direction, cancellations on either side,
+// tickets that never arrive, a side that dies. Checked all along: every page is accounted for on both sides, no byte
+// lands in a page that nobody lent, every transfer ends exactly once on each side and in time, and what was received is
+// what was sent.
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -72,12 +74,15 @@ struct world {
     std::string problem{};
     trace_hash trace{};
     instant next_tick{};
-    std::optional<instant> dies{}, fenced_at{};
+    std::optional<instant> dies{}, fenced_at{}, heals[2]{}; // heals: of the link from p, of the link from d
     bool prefill_dies = false;
     std::uint64_t delivered = 0, failed = 0;
 
     static sim::faults faults_of(std::uint64_t seed) {
-        return seed % 3 == 0 ? sim::faults::slow() : sim::faults::rough();
+        sim::faults how = seed % 3 == 0 ? sim::faults::slow() : sim::faults::rough();
+        constexpr std::uint64_t rates[] = {0, 100'000, 1'000'000, 10'000'000};
+        how.link_bytes_per_second = rates[mix(seed, 7) % 4];
+        return how;
     }
     static kv::mover_options options_of(std::uint64_t seed) {
         kv::mover_options o = usual;
@@ -133,6 +138,7 @@ struct world {
                 if (p.alive) p.mover.tick(now);
                 if (d.alive) d.mover.tick(now);
                 if (random.chance(0.02f)) net.stall(random.chance(0.5f) ? 0 : 1, now + within(30));
+                partition(now);
                 act(now);
                 if (at_rest()) break;
             }
@@ -156,8 +162,20 @@ struct world {
         for (const one& r : all) {
             if (!r.began || !r.over_p || !r.over_d) return false;
         }
-        return !fenced_at && (!p.alive || (p.mover.sending() == 0 && p.pages.counts().quarantined == 0)) &&
+        return !fenced_at && !heals[0] && !heals[1] &&
+               (!p.alive || (p.mover.sending() == 0 && p.pages.counts().quarantined == 0)) &&
                (!d.alive || (d.mover.receiving() == 0 && d.pages.counts().quarantined == 0));
+    }
+
+    // Shorter and longer than a lease.
+    void partition(instant now) {
+        for (std::uint32_t from : {0u, 1u}) {
+            if (heals[from] && now >= *heals[from]) heals[from].reset(), net.heal(from, 1 - from);
+            if (!heals[from] && now < instant{200'000'000} && random.chance(0.02f)) {
+                net.cut(from, 1 - from);
+                heals[from] = now + within(120);
+            }
+        }
     }
 
     void act(instant now) {
@@ -294,6 +312,7 @@ TEST_CASE(
         seen.dropped += w.net.counters().dropped, seen.doubled += w.net.counters().doubled;
         seen.corrupted += w.net.counters().corrupted, seen.late += w.net.counters().late;
         seen.stalled += w.net.counters().stalled, seen.failed += w.net.counters().failed;
+        seen.held += w.net.counters().held;
         if (seed % 20 != 0) return;
         world again(seed);
         again.run();
@@ -301,6 +320,7 @@ TEST_CASE(
     });
     MESSAGE(delivered << " delivered, " << failed << " failed; messages lost " << seen.dropped << ", doubled "
                       << seen.doubled << "; writes corrupted " << seen.corrupted << ", failed " << seen.failed
-                      << ", late " << seen.late << "; stalls " << seen.stalled);
+                      << ", late " << seen.late << "; stalls " << seen.stalled << ", held by cut links " << seen.held);
     CHECK(delivered > 0);
+    if (!std::getenv("ASHLAR_SEED")) CHECK(seen.held > 0);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a simulated network does to those who use it. Every probability is per operation and drawn from the network's
-// seed; a write that is done is in the target's memory, whatever else happens. Killing is not here: a scenario kills
-// when it wants to.
+// seed; a write that is done is in the target's memory, whatever else happens. Killing, stalling and cutting links are
+// not here: a scenario does that when it wants to.
 //
 //     sim::network net({.seed = 7, .endpoints = 4, .operations = 64, .inbound = 64, .how = sim::faults::rough()});
 #pragma once
@@ -15,10 +15,11 @@ namespace ashlar::inline v0::sim {
 struct faults {
     duration delay_min{}; // of a landing, one way
     duration delay_max{};
-    duration notice{};            // from a death until its peers are told
-    std::uint32_t pieces_max = 1; // a write lands in up to so many pieces, in any order
-    float reorder = 0;            // a message may overtake the one before it
-    float drop_message = 0;       // though its op says done
+    duration notice{};                       // from a death until its peers are told
+    std::uint64_t link_bytes_per_second = 0; // of each direction of each pair; 0: as much as you like
+    std::uint32_t pieces_max = 1;            // a write lands in up to so many pieces, in any order
+    float reorder = 0;                       // a message may overtake the one before it
+    float drop_message = 0;                  // though its op says done
     float duplicate_message = 0;
     float stall = 0; // everything of this operation takes `stall_for` longer
     duration stall_for{};
