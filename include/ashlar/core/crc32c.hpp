@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CRC32C (Castagnoli, RFC 3720 §12.1): the checksum of transferred pages. Three interleaved streams of the crc32
-// instruction where the processor has it (asked at run time), eight tables elsewhere; the same number everywhere.
+// CRC32C (Castagnoli, RFC 3720 §12.1): the checksum of transferred pages. By 512-bit folding, three interleaved streams
+// of the crc32 instruction, or eight tables, as the processor can (asked at run time); the same number everywhere.
 //
 //     std::uint32_t whole = crc32c(bytes);   // == crc32c(second_half, crc32c(first_half))
 //                                            // == crc32c_combine(crc32c(first), crc32c(second), second.size())
@@ -12,33 +12,11 @@
 #include <cstring>
 #include <span>
 
-#include <ashlar/core/bytes.hpp>
+#include <ashlar/core/crc32c_fold.hpp>
 
 namespace ashlar::inline v0 {
 
 namespace detail::crc {
-
-// Bit-reflected: bit 31 is x^0, bit 0 is x^31.
-inline constexpr std::uint32_t polynomial = 0x82f63b78;
-
-// a * b modulo the polynomial.
-constexpr std::uint32_t multiply(std::uint32_t a, std::uint32_t b) {
-    std::uint32_t product = 0;
-    for (std::uint32_t bit = 1u << 31; bit; bit >>= 1) {
-        if (a & bit) product ^= b;
-        b = b & 1 ? (b >> 1) ^ polynomial : b >> 1;
-    }
-    return product;
-}
-
-// x^n modulo the polynomial.
-constexpr std::uint32_t x_power(std::uint64_t n) {
-    std::uint32_t power = 1u << 31;
-    for (std::uint32_t square = 1u << 30; n; n >>= 1, square = multiply(square, square)) {
-        if (n & 1) power = multiply(power, square);
-    }
-    return power;
-}
 
 // tables[k][b]: the register after byte b and k zero bytes ("slicing by 8", Kounavis and Berry 2005).
 inline constexpr auto tables = [] {
@@ -119,8 +97,15 @@ inline std::uint32_t by_instruction(std::uint32_t r, const std::byte* p, std::si
 
 // `seed`: the CRC of the bytes before these.
 inline std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed = 0) {
-    return detail::crc::has_instructions() ? ~detail::crc::by_instruction(~seed, bytes.data(), bytes.size())
-                                           : ~detail::crc::by_table(~seed, bytes.data(), bytes.size());
+    namespace crc = detail::crc;
+    std::uint32_t r = ~seed;
+    const std::byte* p = bytes.data();
+    std::size_t n = bytes.size();
+    if (const std::size_t folded = n / crc::fold_bytes * crc::fold_bytes; folded && crc::can_fold()) {
+        r = crc::fold<false>(r, p, folded, nullptr);
+        p += folded, n -= folded;
+    }
+    return ~(crc::has_instructions() ? crc::by_instruction(r, p, n) : crc::by_table(r, p, n));
 }
 
 // CRC of a followed by b, from both CRCs and the length of b in bytes.
