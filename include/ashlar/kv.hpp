@@ -10,6 +10,7 @@
 #include <ashlar/kv/allocator.hpp>
 #include <ashlar/kv/block_table.hpp>
 #include <ashlar/kv/cache.hpp>
+#include <ashlar/kv/cache_leases.hpp>
 #include <ashlar/kv/channel.hpp>
 #include <ashlar/kv/layout.hpp>
 #include <ashlar/kv/lease.hpp>
@@ -21,6 +22,8 @@
 #include <ashlar/kv/sender.hpp>
 #include <ashlar/kv/ticket.hpp>
 #include <ashlar/kv/transfer.hpp>
+#include <ashlar/kv/transfer_begin.hpp>
+#include <ashlar/kv/transfer_heard.hpp>
 #include <ashlar/kv/transfer_options.hpp>
 #include <ashlar/kv/transfer_steps.hpp>
 #include <ashlar/kv/wire.hpp>

@@ -252,111 +252,6 @@ inline result<void> cache::close(request_id request) {
     return {};
 }
 
-inline result<lease_id> cache::grant(request_id request, block_range blocks, access how, instant until) {
-    sequence* s = find(request);
-    if (!s) return {errc::not_found, origin::kv};
-    if (blocks.first > s->table.blocks() || blocks.count > s->table.blocks() - blocks.first) {
-        return {errc::out_of_range, origin::kv};
-    }
-    const std::span<granted_run> pages = leases_.next_pages();
-    if (pages.empty()) return {errc::exhausted, origin::kv};
-    std::size_t used = 0;
-    run_cursor at(s->table.runs(), blocks.first);
-    for (std::uint32_t i = 0; i < blocks.count; ++i, at.advance(1)) {
-        const std::uint32_t page = at.page(), generation = pool_.generation({page}).value;
-        granted_run* last = used ? &pages[used - 1] : nullptr;
-        if (last && last->first + last->count == page && last->generation == generation)
-            ++last->count;
-        else
-            pages[used++] = {page, 1, generation};
-        change(page, [this](block_id b) { pool_.lease(b); });
-    }
-    s->writers += how == access::write;
-    ++counters_.leases_granted;
-    return leases_.add({.request = request,
-                        .opening = s->opening,
-                        .how = how,
-                        .until = until,
-                        .blocks = blocks,
-                        .pages = pages.first(used)});
-}
-
-inline result<void> cache::bind(lease_id id, epoch_id holder) {
-    kv::lease* l = leases_.find(id);
-    if (!l) return {errc::not_found, origin::kv};
-    if (l->quarantined) return {errc::expired, origin::kv};
-    if (l->holder.value && l->holder != holder) return {errc::replayed, origin::kv};
-    l->holder = holder;
-    return {};
-}
-
-inline result<void> cache::renew(lease_id id, instant until) {
-    kv::lease* l = leases_.find(id);
-    if (!l) return {errc::not_found, origin::kv};
-    if (l->quarantined) return {errc::expired, origin::kv};
-    if (until > l->until) l->until = until;
-    ++counters_.leases_renewed;
-    return {};
-}
-
-inline result<void> cache::verify(lease_id id) const {
-    const kv::lease* l = leases_.find(id);
-    if (!l) return {errc::not_found, origin::kv};
-    bool same = true;
-    each_page(l->pages, [&](std::uint32_t page, std::uint32_t generation) {
-        same = same && pool_.generation({page}).value == generation;
-    });
-    return same ? result<void>{} : result<void>{errc::stale, origin::kv};
-}
-
-inline void cache::end(kv::lease& l) {
-    each_page(l.pages, [&](std::uint32_t page, std::uint32_t) {
-        change(page, [&](block_id b) { ASHLAR_ASSERT(l.quarantined ? pool_.fence(b) : pool_.unlease(b)); });
-    });
-    if (sequence* s = find(l.request); s && s->opening == l.opening && l.how == access::write) --s->writers;
-    leases_.remove(l.id);
-}
-
-inline result<void> cache::release(lease_id id) {
-    kv::lease* l = leases_.find(id);
-    if (!l) return {errc::not_found, origin::kv};
-    if (l->quarantined) return {errc::invalid_argument, origin::kv};
-    end(*l);
-    return {};
-}
-
-inline result<void> cache::quarantine(lease_id id) {
-    kv::lease* l = leases_.find(id);
-    if (!l) return {errc::not_found, origin::kv};
-    if (l->quarantined) return {};
-    each_page(l->pages, [this](std::uint32_t page, std::uint32_t) {
-        change(page, [this](block_id b) { ASHLAR_ASSERT(pool_.quarantine(b)); });
-    });
-    l->quarantined = true;
-    return {};
-}
-
-inline result<void> cache::fence(lease_id id) {
-    kv::lease* l = leases_.find(id);
-    if (!l) return {errc::not_found, origin::kv};
-    if (!l->quarantined) return {errc::invalid_argument, origin::kv};
-    end(*l);
-    ++counters_.leases_fenced;
-    return {};
-}
-
-inline std::uint32_t cache::fence(epoch_id dead) {
-    std::uint32_t ended = 0;
-    for (std::uint32_t i = 0; i < leases_.capacity(); ++i) {
-        kv::lease* l = leases_.at(i);
-        if (!l || dead.value == 0 || l->holder != dead) continue;
-        end(*l);
-        ++ended;
-    }
-    counters_.leases_fenced += ended;
-    return ended;
-}
-
 inline bool cache::check() const {
     std::uint64_t held = 0, used = 0;
     std::uint32_t indexed = 0, idle = 0;
@@ -376,3 +271,5 @@ inline bool cache::check() const {
 }
 
 } // namespace ashlar::inline v0::kv
+
+#include <ashlar/kv/cache_leases.hpp>

@@ -62,50 +62,7 @@ public:
     // ---- decode side. The request is open; its prompt's blocks behind the cached ones become writable for whoever
     // presents the ticket. `buffer`: ticket_bytes_max is always enough. exhausted: no slot or lease is left.
     result<granted> grant(request_id request, std::uint32_t prompt_tokens, std::uint32_t cached_tokens, instant now,
-                          std::span<std::byte> buffer) {
-        constexpr std::uint32_t size = Layout::tokens_per_block;
-        if (prompt_tokens == 0 || cached_tokens >= prompt_tokens || cached_tokens % size)
-            return bad(errc::invalid_argument);
-        const std::uint32_t index = unused(receivers_);
-        if (index == receivers_.size() || !room_for_event()) return bad(errc::exhausted);
-        const block_range blocks{cached_tokens / size, blocks_for(prompt_tokens, size) - cached_tokens / size};
-        const auto lease = cache_.grant(request, blocks, access::write, now + options_.lease);
-        if (!lease) return lease.error();
-        auto& seat = receivers_[index];
-        const std::uint32_t slot = index | (++seat.life & 1023) << 10;
-        const auto fail = [&](error e) { return end_unused(*lease), result<granted>(e); };
-        ticket t{.instance = self_.instance,
-                 .epoch = self_.epoch,
-                 .transfer = ledger_.issue(),
-                 .slot = slot,
-                 .layout = layout_.hash(),
-                 .pool = pool_.remote,
-                 .strides = layout_.strides(),
-                 .tokens = prompt_tokens,
-                 .cached_tokens = cached_tokens,
-                 .deadline = options_.lease};
-        for (const granted_run& run : cache_.find(*lease)->pages) {
-            if (!t.runs.push_back(run)) return fail({errc::exhausted, origin::kv});
-        }
-        const auto bytes = encode(t, self_.fleet_key, buffer);
-        if (!bytes) return fail(bytes.error());
-        const auto begun = seat.value.begin({.transfer = t.transfer,
-                                             .request = request,
-                                             .lease = *lease,
-                                             .tag = ticket_tag(*bytes),
-                                             .slot = slot,
-                                             .layers = layout_.shape.layers,
-                                             .page_bytes = layout_.page_bytes(),
-                                             .blocks = blocks,
-                                             .here = layout_.strides(),
-                                             .verify = options_.verify,
-                                             .can_read = fabric::readable<Fabric>},
-                                            cache_.runs(request));
-        if (!begun) return fail(begun.error());
-        ASHLAR_ASSERT(by_id_[1].insert(t.transfer.value, index));
-        ++live_[1], ++counters_.tickets_issued;
-        return granted{t.transfer, *bytes};
-    }
+                          std::span<std::byte> buffer);
     // The request still waits for its prefill: its ticket holds on.
     result<void> extend(transfer_id transfer, instant now) {
         const std::uint32_t* index = by_id_[1].find(transfer.value);
@@ -115,49 +72,7 @@ public:
 
     // ---- prefill side. The request is open with the whole prompt. Errors: forged, corrupt, invalid_argument (another
     // layout, or the request is not open), out_of_range, stale, replayed, expired, exhausted, peer_down.
-    result<transfer_id> send(request_id request, fabric::peer_id to, std::span<const std::byte> bytes, instant now) {
-        const auto t = decode_ticket(bytes, self_.fleet_key);
-        if (!t) return refuse(t.error());
-        const auto runs = cache_.runs(request);
-        const auto ok = verify(*t, {.layout = layout_.hash(),
-                                    .page_bytes = layout_.page_bytes(),
-                                    .layers = layout_.shape.layers,
-                                    .tokens_per_block = Layout::tokens_per_block,
-                                    .blocks = count_blocks(runs)});
-        if (!ok) return refuse(ok.error());
-        if (by_id_[0].find(t->transfer.value)) return refuse({errc::replayed, origin::kv});
-        if (!net_.state(to).up) return error{errc::peer_down, origin::kv};
-        const std::uint32_t index = unused(senders_);
-        link* l = find_link(to);
-        if (index == senders_.size() || !l || !room_for_event()) return error{errc::exhausted, origin::kv};
-        constexpr std::uint32_t size = Layout::tokens_per_block;
-        const block_range blocks{t->cached_tokens / size, blocks_for(t->tokens, size) - t->cached_tokens / size};
-        const auto lease = cache_.grant(request, blocks, access::read, now + options_.lease);
-        if (!lease) return lease.error();
-        auto& seat = senders_[index];
-        const auto begun = seat.value.begin({.transfer = t->transfer,
-                                             .request = request,
-                                             .lease = *lease,
-                                             .issuer = t->epoch,
-                                             .tag = ticket_tag(bytes),
-                                             .handle = index | (++seat.life & 1023) << 10,
-                                             .slot = t->slot,
-                                             .link = index_of(*l),
-                                             .layers = layout_.shape.layers,
-                                             .page_bytes = layout_.page_bytes(),
-                                             .blocks = blocks,
-                                             .here = layout_.strides(),
-                                             .there = t->strides,
-                                             .source = pool_.remote,
-                                             .offer = options_.pull,
-                                             .renew_every = options_.renew_every},
-                                            runs, t->runs, now);
-        if (!begun) return end_unused(*lease), refuse(begun.error());
-        seat.remote = t->pool;
-        ASHLAR_ASSERT(by_id_[0].insert(t->transfer.value, index));
-        ++live_[0];
-        return t->transfer;
-    }
+    result<transfer_id> send(request_id request, fabric::peer_id to, std::span<const std::byte> ticket, instant now);
     // Layer `layer` of blocks [first, first + count) of the sequence is computed. Ranges of a layer come in order; what
     // the receiver has cached is skipped. not_found: the transfer is over (its event tells why).
     result<void> layer_ready(transfer_id transfer, layer_id layer, std::uint32_t first_block,
@@ -330,144 +245,15 @@ private:
         l.line.reset(new_life());
     }
 
-    // ---- what the fabric says
-    void handle(const fabric::completion& c, instant now) {
-        using kind = fabric::completion::kind;
-        switch (c.what) {
-        case kind::operation:
-            return operation_done(c);
-        case kind::immediate: {
-            const std::uint32_t slot = c.immediate >> 12, index = slot & 1023;
-            receiver* r = index < receivers_.size() ? &receivers_[index].value : nullptr;
-            if (r && r->now() != receiver::state::unused && r->setup().slot == slot)
-                r->arrived(c.immediate & 4095);
-            else
-                ++counters_.stray_immediates;
-            return;
-        }
-        case kind::message:
-            if (link* l = find_link(c.peer)) {
-                ++counters_.messages;
-                hear(*l, c.message, now);
-                if (!net_.state(l->peer).up) l->line.reset(new_life()); // nobody would hear an answer
-            }
-            return;
-        case kind::peer_down:
-            return peer_down(c.peer);
-        }
-    }
-    void hear(link& l, std::span<const std::byte> frame, instant now) {
-        std::span<const std::byte> message;
-        switch (l.line.receive(frame, message)) {
-        case channel::heard::restarted:
-            ++counters_.epoch_mismatches;
-            return lose(l);
-        case channel::heard::stranger:
-            ++counters_.epoch_mismatches;
-            return;
-        case channel::heard::garbage:
-            ++counters_.bad_messages;
-            return;
-        case channel::heard::nothing:
-            return renew_link(l, now);
-        case channel::heard::message:
-            renew_link(l, now);
-            const auto said = decode_control(message);
-            if (!said) ++counters_.bad_messages;
-            if (!said || understand(*said, l, now)) l.line.accept();
-        }
-    }
-    // The receiver is alive: what we lend it stays lent.
-    void renew_link(const link& l, instant now) {
-        for (auto& s : senders_) {
-            if (s.value.live() && s.value.setup().link == index_of(l))
-                (void)cache_.renew(s.value.setup().lease, now + options_.lease);
-        }
-    }
-    void operation_done(const fabric::completion& c) {
-        auto* at = reinterpret_cast<operation*>(c.operation);
-        if (at < operations_.begin() || at >= operations_.end()) return;
-        const bool ok = at->op.status == fabric::op_status::done;
-        const auto owner = at->owner;
-        if (at->what == operation::kind::write) {
-            std::uint32_t sum = 0;
-            if (Fabric::computes_checksum && ok)
-                sum = at->op.checksum;
-            else if (options_.verify)
-                sum = checksum(at->step.source, at->step.bytes);
-            counters_.write_failures += !ok;
-            senders_[owner].value.completed(at->step.batch, at->step.piece, true, ok, sum);
-            senders_[owner].value.settle();
-        } else if (at->what == operation::kind::read) {
-            counters_.read_failures += !ok;
-            receivers_[owner].value.completed(at->step.batch, ok);
-        }
-        ASHLAR_ASSERT(unused_operations_.push(static_cast<std::uint32_t>(at - operations_.begin())));
-    }
+    // ---- what the fabric says, and what peers say through it
+    void handle(const fabric::completion& c, instant now);
+    void hear(link& l, std::span<const std::byte> frame, instant now);
+    void renew_link(const link& l, instant now);
+    void operation_done(const fabric::completion& c);
+    bool understand(const control& c, link& l, instant now); // false: there is no room for it now
+    bool start(const control& c, link& l, instant now);
     std::uint32_t checksum(std::uint64_t offset, std::uint64_t bytes) const {
         return crc32c({pool_.data + offset, static_cast<std::size_t>(bytes)});
-    }
-
-    // False: there is no room for it now.
-    bool understand(const control& c, link& l, instant now) {
-        if (c.what == verb::start) return start(c, l, now);
-        const std::uint32_t index = c.to_handle & 1023;
-        if (c.what == verb::go || c.what == verb::again || c.what == verb::stop || c.what == verb::done) {
-            if (index >= senders_.size()) return true;
-            sender& s = senders_[index].value;
-            if (s.now() == sender::state::unused || s.setup().transfer != c.transfer ||
-                s.setup().handle != c.to_handle || s.setup().link != index_of(l)) {
-                return true; // of a transfer that is over
-            }
-            counters_.asked_again += c.what == verb::again;
-            const auto o = s.on(c);
-            if (o.finished) {
-                tell(transfer_event::kind::sent, c.transfer, s.setup().request, true, {}, s.bytes());
-                counters_.blocks_sent += std::uint64_t{s.setup().layers} * s.setup().blocks.count;
-            }
-            if (o.failed) fail_sender(index, o.reason);
-            return true;
-        }
-        if (index >= receivers_.size()) return true;
-        receiver& r = receivers_[index].value;
-        if (r.now() == receiver::state::unused || r.setup().transfer != c.transfer || r.setup().slot != c.to_handle ||
-            !r.bound() || r.link != index_of(l)) {
-            return true;
-        }
-        if (r.live() && !cache_.renew(r.setup().lease, now + options_.lease)) fail_receiver(index, errc::expired);
-        counters_.renewals += c.what == verb::renew;
-        auto o = r.on(c);
-        if (!o.taken) { // what has arrived whole makes room
-            advance_receiver(index);
-            if (r.now() != receiver::state::unused) o = r.on(c);
-            l.full = index;
-        }
-        if (o.failed) fail_receiver(index, o.reason);
-        return o.taken;
-    }
-    bool start(const control& c, link& l, instant now) {
-        // By its own name, not by the handle that it claims: what is not over is found, and then its tag must be right.
-        const std::uint32_t* index = by_id_[1].find(c.transfer.value);
-        receiver* r = index ? &receivers_[*index].value : nullptr;
-        result<void> ok;
-        if (c.epoch != self_.epoch)
-            ok = {errc::stale, origin::kv}, ++counters_.epoch_mismatches;
-        else if (r && !(r->setup().tag == c.tag))
-            ok = {errc::forged, origin::kv};
-        else if (ok = ledger_.redeem(c.transfer); ok && !r)
-            ok = {errc::stale, origin::kv};
-        if (!net_.state(l.peer).up) { // its last words: nobody will write
-            if (ok) fail_receiver(*index, errc::peer_down);
-            return true;
-        }
-        if (ok) ok = cache_.verify(r->setup().lease);
-        if (ok) ok = cache_.bind(r->setup().lease, {l.line.peer()});
-        if (ok) ok = cache_.renew(r->setup().lease, now + options_.lease);
-        if (ok) return r->started(index_of(l), c.from_handle), true;
-        if (l.line.room() == 0) return l.full = UINT32_MAX, false;
-        ++counters_.tickets_refused;
-        say(l, {.what = verb::stop, .transfer = c.transfer, .to_handle = c.from_handle, .reason = ok.error().code});
-        return true;
     }
 
     // ---- what the values want
@@ -516,4 +302,6 @@ private:
 
 } // namespace ashlar::inline v0::kv
 
+#include <ashlar/kv/transfer_begin.hpp>
+#include <ashlar/kv/transfer_heard.hpp>
 #include <ashlar/kv/transfer_steps.hpp>

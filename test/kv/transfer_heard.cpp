@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <ashlar/fabric/loopback.hpp>
-#include <ashlar/kv/transfer.hpp>
+#include <ashlar/kv/transfer_heard.hpp>
 
 #include <array>
 #include <memory>

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <ashlar/kv/cache_leases.hpp>
+
+#include <vector>
+
+using namespace ashlar;
+using namespace ashlar::literals;
+
+namespace {
+constexpr kv::cache_options small{.pages = 24,
+                                  .tokens_per_block = 4,
+                                  .sequences_max = 6,
+                                  .blocks_per_sequence_max = 12,
+                                  .leases_max = 5,
+                                  .salt = {1, 2},
+                                  .prefix_caching = true};
+std::vector<token_id> tokens_of(std::size_t n, token_id first = 0) {
+    std::vector<token_id> tokens(n);
+    for (std::size_t i = 0; i < n; ++i) tokens[i] = first + static_cast<token_id>(i);
+    return tokens;
+}
+} // namespace
+
+TEST_CASE("nothing joins the index while a peer may write to it") {
+    kv::cache pages(small);
+    const auto prompt = tokens_of(12);
+    REQUIRE(pages.open({1}, prompt, 0));
+    const auto lease = pages.grant({1}, {0, 3}, kv::access::write, {100});
+    REQUIRE(lease);
+    CHECK(pages.commit({1}, prompt).error().code == errc::invalid_argument);
+    CHECK(pages.verify(*lease));
+    REQUIRE(pages.release(*lease));
+    CHECK(pages.commit({1}, prompt));
+    CHECK(pages.grant({1}, {2, 2}, kv::access::read, {100}).error().code == errc::out_of_range);
+}
+
+TEST_CASE("a lease past its end is quarantined, and fenced once") {
+    kv::cache pages(small);
+    REQUIRE(pages.open({1}, tokens_of(12), 0));
+    const auto lease = *pages.grant({1}, {0, 3}, kv::access::write, {100});
+    REQUIRE(pages.bind(lease, {7}));
+    CHECK(pages.bind(lease, {8}).error().code == errc::replayed);
+    REQUIRE(pages.close({1}));
+    int expired = 0;
+    pages.expire({99}, [&](kv::lease_id) { ++expired; });
+    CHECK(pages.counts().leased == 3);
+    pages.expire({100}, [&](kv::lease_id) { ++expired; });
+    CHECK(expired == 1);
+    CHECK(pages.counts().quarantined == 3);
+    CHECK(pages.renew(lease, {200}).error().code == errc::expired);
+    CHECK(pages.release(lease).error().code == errc::invalid_argument);
+    CHECK(pages.fence(epoch_id{8}) == 0);
+    CHECK(pages.fence(epoch_id{7}) == 1);
+    CHECK(pages.fence(lease).error().code == errc::not_found);
+    CHECK(pages.counts().free == 24);
+}
