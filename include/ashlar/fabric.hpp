@@ -6,6 +6,7 @@
 #pragma once
 
 #include <ashlar/fabric/concepts.hpp>
+#include <ashlar/fabric/finished_ops.hpp>
 #include <ashlar/fabric/loopback.hpp>
 #include <ashlar/fabric/memory.hpp>
 #include <ashlar/fabric/op.hpp>
@@ -14,5 +15,7 @@
 #include <ashlar/fabric/shared_memory.hpp>
 #include <ashlar/fabric/shared_ring.hpp>
 #include <ashlar/fabric/window.hpp>
+#include <ashlar/fabric/window_lanes.hpp>
 #include <ashlar/fabric/window_layout.hpp>
 #include <ashlar/fabric/window_link.hpp>
+#include <ashlar/fabric/window_memory.hpp>

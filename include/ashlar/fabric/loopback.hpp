@@ -15,6 +15,7 @@
 #include <ashlar/core/assert.hpp>
 #include <ashlar/core/containers.hpp>
 #include <ashlar/fabric/concepts.hpp>
+#include <ashlar/fabric/finished_ops.hpp>
 #include <ashlar/fabric/peer_table.hpp>
 
 namespace ashlar::inline v0::fabric {
@@ -121,7 +122,7 @@ public:
         if (!target) return target.error();
         if (finished_.full() || target.value()->inbound_full()) return fail(errc::again);
         target.value()->deliver({completion::kind::message, number_, 0, message.size()}, message);
-        return finish(o);
+        return finished_.push(o);
     }
 
     std::size_t poll(std::span<completion> out) {
@@ -129,14 +130,9 @@ public:
         notice_the_dead();
         std::size_t n = 0;
         while (n < out.size() && peers_.report(out[n])) ++n;
-        while (n < out.size()) { // turn by turn, so that neither side starves in a small `out`
-            turn_ = !turn_;
-            if (turn_ ? poll_finished(out[n]) || poll_inbound(out[n]) : poll_inbound(out[n]) || poll_finished(out[n])) {
-                ++n;
-            } else
-                break;
-        }
-        return n;
+        return take_turns(
+            out, n, turn_, [this](completion& c) { return finished_.report(c); },
+            [this](completion& c) { return poll_inbound(c); });
     }
 
 private:
@@ -189,15 +185,8 @@ private:
             std::memmove(h.inward ? mine : theirs, h.inward ? theirs : mine, here.size);
         }
         if (h.present) target.value()->deliver({completion::kind::immediate, number_, h.value, 0}, {});
-        return finish(o);
+        return finished_.push(o);
     }
-    result<void> finish(op& o) {
-        o.status = op_status::pending;
-        o.fault = {};
-        const bool room = finished_.push(&o);
-        return ASHLAR_ASSERT(room), result<void>{};
-    }
-
     // Arrival number n (of those not polled yet) keeps its message in slot (first_ + n) of bytes_.
     bool inbound_full() const { return inbound_.size() + held_ >= inbound_.capacity(); }
     std::byte* slot(std::size_t n) { return bytes_.data() + (first_ + n) % inbound_.capacity() * max_message; }
@@ -218,13 +207,6 @@ private:
                          .message = {bytes, a.size}};
         return true;
     }
-    bool poll_finished(completion& out) {
-        if (finished_.empty()) return false;
-        op* o = finished_.pop();
-        o->status = op_status::done;
-        out = completion{.what = completion::kind::operation, .operation = o};
-        return true;
-    }
     void notice_the_dead() {
         for (std::size_t i = 0; i < peers_.capacity(); ++i) {
             if (peers_[i].up && !hub_->find(peers_[i].link)) {
@@ -236,7 +218,7 @@ private:
     loopback_hub* hub_;
     peer_table<std::uint64_t> peers_;
     fixed_array<entry> regions_;
-    ring<op*> finished_;
+    finished_ops finished_;
     ring<arrival> inbound_;
     fixed_array<std::byte> bytes_;
     std::array<std::byte, 16> address_{};

@@ -23,8 +23,11 @@
 #include <ashlar/core/copy_nt.hpp>
 #include <ashlar/core/units.hpp>
 #include <ashlar/fabric/concepts.hpp>
+#include <ashlar/fabric/finished_ops.hpp>
 #include <ashlar/fabric/peer_table.hpp>
+#include <ashlar/fabric/window_lanes.hpp>
 #include <ashlar/fabric/window_link.hpp>
+#include <ashlar/fabric/window_memory.hpp>
 
 namespace ashlar::inline v0::fabric {
 
@@ -39,7 +42,7 @@ struct window_options {
 class window {
 public:
     static constexpr bool computes_checksum = true;
-    static constexpr std::size_t max_message = 4096;
+    static constexpr std::size_t max_message = window_lanes::max_message;
 
     static result<window> open(window_options options) {
         const window_layout shape{options.peers, options.ring_bytes, options.regions};
@@ -63,55 +66,25 @@ public:
     }
 
     // Zeroed shared memory for regions, in whole pages behind the scenes. Lives until `free` or the end of the window.
-    result<std::span<std::byte>> allocate(std::size_t size) {
-        if (size == 0) return fail(errc::invalid_argument);
-        for (allocation& a : allocations_) {
-            if (a.memory) continue;
-            auto made = shared_memory::create(size);
-            if (!made) return made.error();
-            a = {std::move(*made), ++serial_};
-            return std::span(a.memory.data(), size);
-        }
-        return fail(errc::exhausted);
-    }
+    result<std::span<std::byte>> allocate(std::size_t size) { return memory_.allocate(size); }
     // Ends the registrations inside as well. A peer's write that is under way goes to pages that nobody sees any more.
-    result<void> free(std::span<std::byte> bytes) {
-        for (allocation& a : allocations_) {
-            if (!a.memory || a.memory.data() != bytes.data()) continue;
-            for (std::size_t i = 0; i < keys_.size(); ++i) {
-                if (keys_[i].key && keys_[i].serial == a.serial) drop(i);
-            }
-            a = {};
-            return {};
-        }
-        return fail(errc::not_found);
-    }
+    result<void> free(std::span<std::byte> bytes) { return memory_.free(bytes); }
 
     // unsupported: not the host's, or not from this window's `allocate`.
     result<region> register_memory(memory m) {
         if (m.kind != memory_kind::host) return fail(errc::unsupported);
         if (!m.data || m.size == 0) return fail(errc::invalid_argument);
-        for (std::size_t slot = 0; slot < allocations_.size(); ++slot) {
-            const allocation& a = allocations_[slot];
-            const auto offset =
-                reinterpret_cast<std::uintptr_t>(m.data) - reinterpret_cast<std::uintptr_t>(a.memory.data());
-            if (a.memory && fits(offset, m.size, a.memory.size())) return publish(m, slot, offset);
-        }
-        return fail(errc::unsupported);
+        return memory_.publish(m);
     }
     // A write that has begun is not stopped: memory goes to someone else only after its writers have been told.
-    result<void> deregister_memory(const region& r) {
-        const std::size_t i = r.remote.key & 0xffff;
-        if (r.remote.key == 0 || i >= keys_.size() || keys_[i].key != r.remote.key) return fail(errc::not_found);
-        return drop(i), result<void>{};
-    }
+    result<void> deregister_memory(const region& r) { return memory_.withdraw(r); }
 
     std::span<const std::byte> address() const { return address_; }
     // peer_down: that incarnation is gone. exhausted: no room here or there.
     result<peer_id> connect(std::span<const std::byte> address) {
         const auto a = window_address::get(address);
         if (!a) return a.error();
-        const peer_id known = peer_of(a->epoch);
+        const peer_id known = window_lanes::peer_of(peers_, a->epoch);
         if (known != peer_id::none()) return known;
         auto link = window_link::open(*a, epoch_, self_);
         if (!link) return link.error();
@@ -132,7 +105,7 @@ public:
         if (!theirs) return theirs.error();
         if (finished_.full()) return fail(errc::again);
         if (to.size) std::memcpy(to.in->data + to.offset, *theirs, to.size);
-        return finish(o);
+        return finished_.push(o);
     }
     result<void> send(peer_id peer, std::span<const std::byte> message, op& o) {
         ASHLAR_ASSERT(o.status != op_status::pending);
@@ -141,24 +114,19 @@ public:
         auto e = peers_.usable(peer);
         if (!e) return e.error();
         if (auto room = room_for(peer, message.size()); !room) return room;
-        (*e)->link.out.push({.what = message_record}, message);
+        (*e)->link.out.push({.what = window_lanes::message_record}, message);
         (*e)->link.wake();
-        return finish(o);
+        return finished_.push(o);
     }
 
     std::size_t poll(std::span<completion> out) {
         notice_the_dead();
-        message_count_ = 0;
+        lanes_.begin();
         std::size_t n = 0;
         while (n < out.size() && peers_.report(out[n])) ++n;
-        while (n < out.size()) { // turn by turn, so that neither side starves in a small `out`
-            turn_ = !turn_;
-            if (turn_ ? poll_finished(out[n]) || poll_lanes(out[n]) : poll_lanes(out[n]) || poll_finished(out[n]))
-                ++n;
-            else
-                break;
-        }
-        return n;
+        return take_turns(
+            out, n, turn_, [this](completion& c) { return finished_.report(c); },
+            [this](completion& c) { return lanes_.poll(c, peers_); });
     }
 
     // Sleeps on the doorbell. Wakes four times a second to see whether its peers still live.
@@ -187,37 +155,17 @@ public:
     }
 
 private:
-    static constexpr std::uint32_t immediate_record = 1, message_record = 2;
-    static constexpr std::size_t messages_a_poll = 16;
     static constexpr std::int64_t look_after_peers_ns = 50'000'000, nap_ns = 250'000'000, nap_refused_ns = 100'000;
 
-    struct allocation {
-        shared_memory memory;
-        std::uint64_t serial = 0;
-    };
-    struct published {
-        std::uint64_t key = 0;
-        std::uint64_t serial = 0;
-    };
-    struct inbound {
-        ring_receiver in;
-        bool broken = false; // its sender has written nonsense
-    };
-
     window(window_options options, window_layout shape, shared_memory block, std::uint64_t epoch)
-        : shape_(shape), block_(std::move(block)), epoch_(epoch), self_(process::self()), peers_(options.peers),
-          keys_(options.regions), lanes_(options.peers), finished_(options.operations),
-          messages_(messages_a_poll * max_message) {
+        : block_(std::move(block)), epoch_(epoch), self_(process::self()), memory_(options.regions, block_.data()),
+          lanes_(shape, block_.data()), peers_(options.peers), finished_(options.operations) {
         window_control& c = control();
         c.magic = window_control::magic_number;
         c.epoch = epoch;
         c.lanes = shape.lanes, c.ring_bytes = shape.ring_bytes, c.regions = shape.regions;
-        for (std::size_t i = 0; i < lanes_.size(); ++i) {
-            lanes_[i].in =
-                ring_receiver(shape_.lane(block_.data(), i).at, shape_.ring(block_.data(), i), shape.ring_bytes);
-        }
         byte_writer to(address_);
-        window_address{self_, epoch_, block_.descriptor(), shape_}.put(to);
+        window_address{self_, epoch_, block_.descriptor(), shape}.put(to);
         ASHLAR_ASSERT(to.ok());
     }
 
@@ -228,31 +176,6 @@ private:
         return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
     }
     window_control& control() { return window_layout::control(block_.data()); }
-    peer_id peer_of(std::uint64_t epoch) const {
-        return peers_.find_if([&](const window_link& l) { return l.epoch() == epoch; });
-    }
-
-    result<region> publish(memory m, std::size_t slot, std::size_t offset) {
-        for (std::size_t i = 0; i < keys_.size(); ++i) {
-            if (keys_[i].key) continue;
-            const allocation& a = allocations_[slot];
-            keys_[i] = {++serial_ << 16 | i, a.serial};
-            window_region& entry = window_layout::region(block_.data(), i);
-            entry.offset.store_release(offset);
-            entry.size.store_release(m.size);
-            entry.file_size.store_release(a.memory.size());
-            entry.file.store_release(std::uint64_t{slot} << 32 | static_cast<std::uint32_t>(a.memory.descriptor()));
-            entry.serial.store_release(a.serial);
-            entry.key.store_release(keys_[i].key);
-            return region{m.data, m.size, {0, keys_[i].key, m.size}, i};
-        }
-        return fail(errc::exhausted);
-    }
-    void drop(std::size_t i) {
-        window_layout::region(block_.data(), i).key.store_seq_cst(0);
-        keys_[i] = {};
-    }
-
     // Where the peer's bytes are mapped, or why the operation cannot be.
     result<std::byte*> check(peer_id peer, const local_slice& here, const remote_slice& there) {
         auto e = peers_.usable(peer);
@@ -285,67 +208,11 @@ private:
         o.checksum = from.size ? copy_nt_crc32c(*theirs, from.in->data + from.offset, from.size) : 0;
         if (immediate) {
             window_link& link = peers_[peer.value].link;
-            link.out.push({.what = immediate_record, .immediate = *immediate}, {});
+            link.out.push({.what = window_lanes::immediate_record, .immediate = *immediate}, {});
             link.wake();
         }
-        return finish(o);
+        return finished_.push(o);
     }
-    result<void> finish(op& o) {
-        o.status = op_status::pending;
-        o.fault = {};
-        const bool room = finished_.push(&o);
-        return ASHLAR_ASSERT(room), result<void>{};
-    }
-
-    bool poll_finished(completion& out) {
-        if (finished_.empty()) return false;
-        op* o = finished_.pop();
-        o->status = op_status::done;
-        out = completion{.what = completion::kind::operation, .operation = o};
-        return true;
-    }
-    bool poll_lanes(completion& out) {
-        if (message_count_ == messages_a_poll) return false; // their bytes fill what we have
-        for (std::size_t tried = 0; tried < lanes_.size(); ++tried, next_lane_ = (next_lane_ + 1) % lanes_.size()) {
-            if (poll_lane(next_lane_, out)) return next_lane_ = (next_lane_ + 1) % lanes_.size(), true;
-        }
-        return false;
-    }
-    bool poll_lane(std::size_t i, completion& out) {
-        window_lane& lane = shape_.lane(block_.data(), i);
-        const std::uint64_t epoch = lane.epoch.load_acquire();
-        if (epoch == 0 || lanes_[i].broken) return false;
-        const bool leaving = lane.leaving.load_acquire() != 0; // before the ring: then empty is final
-        const std::span<std::byte> to(messages_.data() + message_count_ * max_message, max_message);
-        ring_record r;
-        const auto got = lanes_[i].in.pop(r, to);
-        if (got && !*got) {
-            if (leaving) free_lane(i);
-            return false;
-        }
-        const bool sense = got && (r.what == message_record ? r.size > 0 : r.what == immediate_record && r.size == 0);
-        if (!sense) {
-            lanes_[i].broken = true;
-            peers_.take_down(peer_of(epoch), fail(errc::corrupt));
-            return false;
-        }
-        const bool message = r.what == message_record;
-        message_count_ += message;
-        out = completion{.what = message ? completion::kind::message : completion::kind::immediate,
-                         .peer = peer_of(epoch),
-                         .immediate = r.immediate,
-                         .message = to.first(r.size)};
-        return true;
-    }
-    void free_lane(std::size_t i) {
-        window_lane& lane = shape_.lane(block_.data(), i);
-        lanes_[i].in.reset();
-        lanes_[i].broken = false;
-        lane.leaving.store_relaxed(0);
-        lane.epoch.store_relaxed(0);
-        lane.owner.store_release(0);
-    }
-
     void notice_the_dead() {
         const std::int64_t now = now_ns();
         const bool look = now >= next_look_ns_;
@@ -356,38 +223,18 @@ private:
                 peers_.take_down({static_cast<std::uint32_t>(i)}, fail(errc::peer_down));
             }
         }
-        if (!look) return;
-        for (std::size_t i = 0; i < lanes_.size(); ++i) { // a dead sender's lane is free once it is read empty
-            window_lane& lane = shape_.lane(block_.data(), i);
-            const std::uint64_t owner = lane.owner.load_acquire();
-            if (owner == 0 || process::unpack(owner).alive()) continue;
-            if (lane.epoch.load_acquire() == 0 || lanes_[i].broken || lanes_[i].in.empty()) free_lane(i);
-        }
+        if (look) lanes_.notice_the_dead();
     }
-    bool something_to_poll() {
-        if (!finished_.empty() || peers_.has_report()) return true;
-        for (std::size_t i = 0; i < lanes_.size(); ++i) {
-            window_lane& lane = shape_.lane(block_.data(), i);
-            if (lanes_[i].broken || lane.epoch.load_acquire() == 0) continue;
-            if (!lanes_[i].in.empty() || lane.leaving.load_acquire()) return true;
-        }
-        return false;
-    }
+    bool something_to_poll() { return !finished_.empty() || peers_.has_report() || lanes_.something_to_poll(); }
 
-    window_layout shape_;
     shared_memory block_;
     std::array<std::byte, window_address::wire_size> address_{};
     std::uint64_t epoch_;
     process self_;
-    std::array<allocation, window_allocations> allocations_{};
+    window_memory memory_;
+    window_lanes lanes_;
     peer_table<window_link> peers_;
-    fixed_array<published> keys_;
-    fixed_array<inbound> lanes_;
-    ring<op*> finished_;
-    fixed_array<std::byte> messages_; // of the last poll
-    std::size_t message_count_ = 0;
-    std::size_t next_lane_ = 0;
-    std::uint64_t serial_ = 0;
+    finished_ops finished_;
     std::int64_t next_look_ns_ = 0;
     bool turn_ = false;
     bool refused_ = false;
