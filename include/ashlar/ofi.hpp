@@ -5,7 +5,12 @@
 #pragma once
 
 #include <ashlar/ofi/address.hpp>
+#include <ashlar/ofi/backlog.hpp>
 #include <ashlar/ofi/buffers.hpp>
 #include <ashlar/ofi/endpoint.hpp>
 #include <ashlar/ofi/handle.hpp>
+#include <ashlar/ofi/inbox.hpp>
+#include <ashlar/ofi/opened.hpp>
 #include <ashlar/ofi/provider.hpp>
+#include <ashlar/ofi/regions.hpp>
+#include <ashlar/ofi/rest.hpp>
