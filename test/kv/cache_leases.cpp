@@ -5,23 +5,11 @@
 
 #include <vector>
 
+#include "small_cache.hpp"
+
 using namespace ashlar;
 using namespace ashlar::literals;
-
-namespace {
-constexpr kv::cache_options small{.pages = 24,
-                                  .tokens_per_block = 4,
-                                  .sequences_max = 6,
-                                  .blocks_per_sequence_max = 12,
-                                  .leases_max = 5,
-                                  .salt = {1, 2},
-                                  .prefix_caching = true};
-std::vector<token_id> tokens_of(std::size_t n, token_id first = 0) {
-    std::vector<token_id> tokens(n);
-    for (std::size_t i = 0; i < n; ++i) tokens[i] = first + static_cast<token_id>(i);
-    return tokens;
-}
-} // namespace
+using namespace ashlar::test;
 
 TEST_CASE("nothing joins the index while a peer may write to it") {
     kv::cache pages(small);

@@ -3,9 +3,13 @@
 
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <doctest/doctest.h>
 #include <rdma/fabric.h>
+
+#include <ashlar/ofi/opened.hpp>
 
 namespace ashlar::test {
 
@@ -21,5 +25,20 @@ inline std::vector<std::string> providers() {
     }
     return names;
 }
+
+// What is open beneath an endpoint of this provider, and the endpoint.
+struct beneath {
+    ofi::info_handle info;
+    ofi::opened libfabric{};
+    ofi::handle<fid_ep> ep{};
+
+    explicit beneath(const std::string& provider) {
+        auto found = ofi::pick_provider({.provider = provider.c_str()});
+        REQUIRE(found);
+        info = std::move(*found);
+        REQUIRE(libfabric.open(*info.get(), 64));
+        REQUIRE(libfabric.open_endpoint(*info.get(), ep));
+    }
+};
 
 } // namespace ashlar::test

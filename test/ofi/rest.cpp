@@ -18,17 +18,12 @@ TEST_CASE("a wait without news ends about when it should, and a nap is short") {
     };
     for (const std::string& provider : test::providers()) {
         CAPTURE(provider);
-        auto info = ofi::pick_provider({.provider = provider.c_str()});
-        REQUIRE(info);
-        ofi::opened o;
-        REQUIRE(o.open(*info->get(), 64));
-        ofi::handle<fid_ep> ep;
-        REQUIRE(o.open_endpoint(*info->get(), ep));
+        test::beneath b(provider);
         ofi::rest r;
         // Longer than it was told never by itself; a busy machine may add to it, so that the bound is wide.
-        CHECK(elapsed_ms([&] { (void)r.wait(o, 20_ms, false); }) < 2000);
+        CHECK(elapsed_ms([&] { (void)r.wait(b.libfabric, 20_ms, false); }) < 2000);
         bool news = true;
-        CHECK(elapsed_ms([&] { news = r.wait(o, 10_s, true); }) < 2000);
+        CHECK(elapsed_ms([&] { news = r.wait(b.libfabric, 10_s, true); }) < 2000);
         CHECK(news); // may have come meanwhile
         r.over();
     }
