@@ -248,3 +248,37 @@ TEST_CASE("a receiver that was away catches up without waiting for a timer") {
         w.nothing_left();
     }
 }
+
+namespace {
+struct unsure : fabric::loopback { // says down as soon as it doubts
+    using fabric::loopback::loopback;
+    static constexpr bool down_is_final = false;
+};
+} // namespace
+
+TEST_CASE("where down may be a doubt, pages wait in quarantine until the peer is known to be dead") {
+    fabric::loopback_hub hub;
+    engine<unsure, by_block> d(shape, memory, usual, 22, hub);
+    auto p = std::make_unique<engine<unsure, by_block>>(shape, memory, usual, 11, hub);
+    connect(*p, d);
+    const auto prompt = prompt_of(12);
+    std::array<std::byte, kv::ticket_bytes_max> buffer{};
+    REQUIRE(d.pages.open({1}, prompt, 0));
+    REQUIRE(p->pages.open({1}, prompt, 0));
+    const auto g = d.mover.grant({1}, 12, 0, {}, buffer);
+    REQUIRE(p->mover.send({1}, p->other, g->ticket, {}));
+    for (int i = 0; i < 5; ++i) p->mover.poll({}), d.mover.poll({});
+    p.reset();
+    d.mover.poll({});
+    kv::transfer_event e;
+    REQUIRE(d.mover.next_event(e)); // the request need not wait for that
+    CHECK(e.fault.code == errc::peer_down);
+    REQUIRE(d.pages.close({1}));
+    for (int i = 0; i < 5; ++i) d.mover.poll({});
+    CHECK(d.pages.counts().quarantined == 3);
+    d.mover.peer_down(d.other);
+    d.mover.poll({});
+    CHECK(d.pages.counts().free == shape.blocks);
+    CHECK_FALSE(d.mover.next_event(e));
+    CHECK(d.mover.idle());
+}

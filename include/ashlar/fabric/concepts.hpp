@@ -72,6 +72,12 @@ concept readable = fabric<F> && requires(F f, peer_id p, local_slice to, remote_
     { f.read(p, to, from, o) } -> std::same_as<result<void>>;
 };
 
+// Whoever is reported down touches our memory no more: what it was lent can be lent to others. A driver that cannot
+// promise it (a provider may give up a peer that lives, and land what was under way) leaves that to whoever supervises
+// the processes.
+template <class F>
+concept final_in_death = requires { requires bool(F::down_is_final); };
+
 // Blocks until something may be there to poll, at most for `max`. False: `max` has passed. May wake for nothing.
 template <class F>
 concept waitable = requires(F f, duration max) {

@@ -64,6 +64,7 @@ struct loopback_options {
 class loopback {
 public:
     static constexpr bool computes_checksum = false;
+    static constexpr bool down_is_final = true;
     static constexpr std::size_t max_message = 4096;
 
     explicit loopback(loopback_hub& hub, loopback_options options = {})

@@ -42,6 +42,7 @@ struct window_options {
 class window {
 public:
     static constexpr bool computes_checksum = true;
+    static constexpr bool down_is_final = true;
     static constexpr std::size_t max_message = window_lanes::max_message;
 
     static result<window> open(window_options options) {

@@ -141,9 +141,11 @@ public:
         out = events_.pop();
         return true;
     }
-    // The process behind this peer is dead and fenced: its memory accesses are over.
+    // The process behind this peer is dead and fenced: its memory accesses are over. Not every fabric can say so by
+    // itself (fabric::final_in_death): where it cannot, pages lent to a lost peer stay quarantined until this is
+    // called.
     void peer_down(fabric::peer_id peer) {
-        if (const std::uint32_t* i = link_of_peer_.find(peer.value)) lose(links_[*i]);
+        if (const std::uint32_t* i = link_of_peer_.find(peer.value)) lose(links_[*i], true);
     }
 
     std::uint32_t sending() const { return live_[0]; }   // transfers in flight, each direction
@@ -226,8 +228,8 @@ private:
         tell(transfer_event::kind::received, r.setup().transfer, r.setup().request, false, why, r.bytes());
         return true;
     }
-    // The connection is gone, and with it every access that went over it.
-    void lose(link& l) {
+    // The connection is gone, and with it, if `over`, every access that went over it.
+    void lose(link& l, bool over) {
         ++counters_.peers_lost;
         net_.disconnect(l.peer);
         for (std::uint32_t i = 0; i < senders_.size(); ++i) {
@@ -240,7 +242,7 @@ private:
             receiver& r = receivers_[i].value;
             if (r.now() == receiver::state::unused || !r.bound() || r.link != index_of(l)) continue;
             fail_receiver(i, errc::peer_down);
-            r.lost();
+            over ? r.lost() : r.mute();
         }
         l.line.reset(new_life());
     }

@@ -32,7 +32,7 @@ void mover<Fabric, Layout>::handle(const fabric::completion& c, instant now) {
         }
         return;
     case kind::peer_down:
-        return peer_down(c.peer);
+        if (const std::uint32_t* i = link_of_peer_.find(c.peer.value)) lose(links_[*i], fabric::final_in_death<Fabric>);
     }
 }
 
@@ -42,7 +42,7 @@ void mover<Fabric, Layout>::hear(link& l, std::span<const std::byte> frame, inst
     switch (l.line.receive(frame, message)) {
     case channel::heard::restarted:
         ++counters_.epoch_mismatches;
-        return lose(l);
+        return lose(l, fabric::final_in_death<Fabric>);
     case channel::heard::stranger:
         ++counters_.epoch_mismatches;
         return;

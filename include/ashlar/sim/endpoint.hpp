@@ -21,6 +21,7 @@ namespace ashlar::inline v0::sim {
 class endpoint {
 public:
     static constexpr bool computes_checksum = false;
+    static constexpr bool down_is_final = true;
     static constexpr std::size_t max_message = network::max_message;
 
     explicit endpoint(network& net) : net_(&net), number_(net.open()) {}
