@@ -16,6 +16,7 @@
 #include <ashlar/core/paged_view.hpp>
 #include <ashlar/core/random.hpp>
 #include <ashlar/core/result.hpp>
+#include <ashlar/core/scaled16.hpp>
 #include <ashlar/core/siphash.hpp>
 #include <ashlar/core/trace.hpp>
 #include <ashlar/core/units.hpp>
