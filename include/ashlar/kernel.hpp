@@ -6,6 +6,7 @@
 #pragma once
 
 #include <ashlar/kernel/attention.hpp>
+#include <ashlar/kernel/cache_vector.hpp>
 #include <ashlar/kernel/cpu.hpp>
 #include <ashlar/kernel/exp.hpp>
 #include <ashlar/kernel/matmul.hpp>

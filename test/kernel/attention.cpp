@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <ashlar/kernel/attention.hpp>
+#include <ashlar/kernel/cache_vector.hpp>
 
 #include "each.hpp"
 
@@ -28,20 +29,26 @@ struct cache {
             runs.push_back({3 * left, n});
             left -= n;
         }
-        pool.assign(std::size_t{3 * blocks + 3} * 2 * heads * per_block * dim, al::to<T>(each::poison));
+        pool.resize(std::size_t{3 * blocks + 3} * 2 * heads * per_block * dim);
+        std::memset(pool.data(), 0xff, pool.size() * sizeof(T)); // NaN in every format
         const auto numbers = each::numbers(std::size_t{length} * heads * dim * 2, 5, 2);
         const auto v = view();
-        std::size_t n = 0;
+        const float* next = numbers.data();
+        const auto store = [&](T* at, std::vector<float>& as_stored) {
+            k::store_vector<k::portable>(next, dim, at);
+            for (std::uint32_t d = 0; d < dim; ++d) {
+                if constexpr (std::is_same_v<T, al::scaled16>)
+                    as_stored.push_back(al::to_float(at[d], al::scale_of(at)));
+                else
+                    as_stored.push_back(al::to_float(at[d]));
+            }
+            next += dim;
+        };
         for (std::uint32_t p = 0; p < length; ++p) {
             for (std::uint32_t h = 0; h < heads; ++h) {
-                for (std::uint32_t d = 0; d < dim; ++d) {
-                    const std::uint32_t b = v.block(p / per_block);
-                    T& stored_key = v.at(b, al::plane::key, h, p % per_block)[d];
-                    T& stored_value = v.at(b, al::plane::value, h, p % per_block)[d];
-                    stored_key = al::to<T>(numbers[n++]);
-                    stored_value = al::to<T>(numbers[n++]);
-                    key.push_back(al::to_float(stored_key)), value.push_back(al::to_float(stored_value));
-                }
+                const std::uint32_t b = v.block(p / per_block);
+                store(v.at(b, al::plane::key, h, p % per_block), key);
+                store(v.at(b, al::plane::value, h, p % per_block), value);
             }
         }
     }
@@ -124,6 +131,8 @@ TEST_CASE("attention follows float64, never sees poison, and gives the same bits
     check<al::f16>(3, 3, 64, 16);
     check<al::f32>(2, 2, 16, 5);
     check<al::bf16>(1, 4, 80, 32);
+    check<al::scaled16>(1, 7, 48, 16);
+    check<al::scaled16>(3, 3, 64, 3);
 }
 
 TEST_CASE("the pages' size does not change a bit") {

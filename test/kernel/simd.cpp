@@ -47,6 +47,9 @@ std::vector<float> run() {
             out.push_back(K::sum(a)), out.push_back(K::highest(a));
         }
     }
+    al::scaled16 integers[16];
+    for (int i = 0; i < 16; ++i) integers[i] = {static_cast<std::uint16_t>(i * 4369)};
+    keep(K::load(integers));
     std::int8_t bytes[16];
     std::byte packed[64];
     for (int i = 0; i < 16; ++i) bytes[i] = static_cast<std::int8_t>(i * 17 - 128);

@@ -68,6 +68,7 @@ TEST_CASE("the hash differs in whatever two pools must share, and in nothing els
     CHECK(reference == kv::layer_first<f16, kv::tokens<16>>{shape}.hash());
     CHECK(reference == kv::block_first<f16, kv::tokens<16>>{{4, 2, 8, 77}}.hash());
     CHECK_FALSE(reference == kv::block_first<bf16, kv::tokens<16>>{shape}.hash());
+    CHECK_FALSE(reference == kv::block_first<scaled16, kv::tokens<16>>{shape}.hash());
     CHECK_FALSE(reference == kv::block_first<f32, kv::tokens<16>>{shape}.hash());
     CHECK_FALSE(reference == kv::block_first<f16, kv::tokens<8>>{shape}.hash());
     CHECK_FALSE(reference == kv::block_first<f16, kv::tokens<16>>{{5, 2, 8, 9}}.hash());

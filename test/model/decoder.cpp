@@ -79,6 +79,7 @@ TEST_CASE("logits follow a float64 model, and no chunk size or page changes a bi
     follows_reference<kv::block_first<al::f32, kv::tokens<16>>>(1e-5);
     follows_reference<kv::block_first<al::f16, kv::tokens<16>>>(1e-3);
     follows_reference<kv::block_first<al::bf16, kv::tokens<16>>>(8e-3);
+    follows_reference<kv::block_first<al::scaled16, kv::tokens<16>>>(1e-4);
     follows_reference<kv::layer_first<al::f32, kv::tokens<16>>>(1e-5);
     follows_reference<kv::layer_first<al::f16, kv::tokens<8>>>(1e-3);
     follows_reference<kv::layer_first<al::bf16, kv::tokens<16>>>(8e-3);
@@ -109,8 +110,8 @@ TEST_CASE("whatever shares the batch, a request's logits are the same bits") {
     CHECK(each::same_bits(again.run(longer, 21, elsewhere), shared.logits(2)));
 }
 
-TEST_CASE("all processors compute the same logits") {
-    using cache = kv::block_first<al::f16, kv::tokens<16>>;
+TEST_CASE_TEMPLATE("all processors compute the same logits", T, al::f16, al::scaled16) {
+    using cache = kv::block_first<T, kv::tokens<16>>;
     const auto prompt = tiny::prompt(19, 6);
     engine<cache, k::portable> slow;
     const auto expected = slow.run(prompt, 19, scattered);

@@ -3,6 +3,7 @@
 // plainly as it can be.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -65,6 +66,23 @@ struct weights {
     }
 };
 
+// What a cache gives back. Keys come turned (kernel/cache_vector.hpp) and are turned back here.
+template <class Stored>
+void round_head(double* head, std::uint32_t dim, bool key) {
+    std::vector<float> x(head, head + dim);
+    std::vector<Stored> stored(dim);
+    if (key) k::turn_to_keys<Stored>(x.data(), dim);
+    k::store_vector<k::portable>(x.data(), dim, stored.data());
+    for (std::uint32_t d = 0; d < dim; ++d) {
+        if constexpr (std::is_same_v<Stored, al::scaled16>)
+            x[d] = al::to_float(stored[d], al::scale_of(stored.data()));
+        else
+            x[d] = al::to_float(stored[d]);
+    }
+    if (key) k::turn_to_keys<Stored>(x.data(), dim);
+    std::copy(x.begin(), x.end(), head);
+}
+
 // Logits of the last token of a prompt; Stored rounds keys and values as the cache does.
 template <class Stored>
 std::vector<double> reference(const m::llama_facts& f, const weights& w, const std::vector<al::token_id>& prompt) {
@@ -107,8 +125,10 @@ std::vector<double> reference(const m::llama_facts& f, const weights& w, const s
             row q = times(b + "attn_q.weight", h);
             keys.push_back(times(b + "attn_k.weight", h)), values.push_back(times(b + "attn_v.weight", h));
             turn(q, p), turn(keys.back(), p);
-            for (double& a : keys.back()) a = al::to_float(al::to<Stored>(float(a)));
-            for (double& a : values.back()) a = al::to_float(al::to<Stored>(float(a)));
+            for (std::uint32_t head = 0; head < f.kv_heads; ++head) {
+                round_head<Stored>(keys.back().data() + head * f.head_dim, f.head_dim, true);
+                round_head<Stored>(values.back().data() + head * f.head_dim, f.head_dim, false);
+            }
             row out(q.size());
             for (std::uint32_t head = 0; head < f.heads; ++head) {
                 const std::size_t mine = head * f.head_dim, theirs = head / (f.heads / f.kv_heads) * f.head_dim;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// expect: a KV layout stores f32, f16 or bf16
+// expect: a KV layout stores f32, f16, bf16 or scaled16
 #include <ashlar/kv/layout.hpp>
 
 int main() {

@@ -74,6 +74,17 @@ inline result<void> require_cpu() {
     return {errc::unsupported, origin::kernel};
 }
 
+namespace detail {
+// Calls body.operator()<N>() for N = count, 1 <= count <= Most.
+template <std::size_t Most, class Body>
+void with_count(std::size_t count, Body&& body) {
+    if constexpr (Most > 1) {
+        if (count < Most) return with_count<Most - 1>(count, body);
+    }
+    body.template operator()<Most>();
+}
+} // namespace detail
+
 } // namespace ASHLAR_KERNEL_TARGET
 } // namespace ashlar::inline v0::kernel
 

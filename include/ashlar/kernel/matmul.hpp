@@ -112,15 +112,6 @@ template <class K, std::size_t Tokens>
     tile.store(sums);
 }
 
-// Calls body.operator()<N>() for N = count, 1 <= count <= Most.
-template <std::size_t Most, class Body>
-void with_count(std::size_t count, Body&& body) {
-    if constexpr (Most > 1) {
-        if (count < Most) return with_count<Most - 1>(count, body);
-    }
-    body.template operator()<Most>();
-}
-
 template <class K>
 struct spill {
     float* to;

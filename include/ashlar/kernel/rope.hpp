@@ -47,9 +47,9 @@ private:
 
 inline namespace ASHLAR_KERNEL_TARGET {
 
-// One head of head_dim floats, turned and scaled, into `out`: float (may be `head`), f16 or bf16.
-template <class K, class T>
-void rotate(const rope_table& turns, std::uint32_t position, const float* head, float scale, T* out) {
+// One head of head_dim floats, turned and scaled, into `out` (may be `head`).
+template <class K>
+void rotate(const rope_table& turns, std::uint32_t position, const float* head, float scale, float* out) {
     const float* cosine = turns.at(position);
     const float* sine = cosine + turns.head_dim();
     for (std::size_t i = 0; i < turns.head_dim(); i += lanes) {

@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include <ashlar/core/number.hpp>
+#include <ashlar/core/scaled16.hpp>
 #include <ashlar/kernel/cpu.hpp>
 
 #if ASHLAR_KERNEL_AVX2
@@ -45,6 +46,10 @@ struct avx2 {
         const __m128i bytes = half(from);
         return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
                 _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+    }
+    static vec load(const scaled16* from) {
+        return {_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(half(from))),
+                _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(half(from + 8)))};
     }
     static vec load_first(const float* from, std::size_t n) {
         alignas(32) float buffer[lanes] = {};

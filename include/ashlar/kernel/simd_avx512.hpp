@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include <ashlar/core/number.hpp>
+#include <ashlar/core/scaled16.hpp>
 #include <ashlar/kernel/cpu.hpp>
 
 #if ASHLAR_KERNEL_AVX512
@@ -46,6 +47,7 @@ struct avx512 {
         const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
         return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
     }
+    static vec load(const scaled16* from) { return {_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(half(from)))}; }
     static vec load_first(const float* from, std::size_t n) { return {_mm512_maskz_loadu_ps(first(n), from)}; }
     static void store(float* to, vec a) { _mm512_storeu_ps(to, a.v); }
     static void store(f16* to, vec a) { put(to, _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include <ashlar/core/number.hpp>
+#include <ashlar/core/scaled16.hpp>
 #include <ashlar/kernel/cpu.hpp>
 
 namespace ashlar::inline v0::kernel::inline ASHLAR_KERNEL_TARGET {
@@ -47,6 +48,9 @@ struct portable {
     }
     static vec load(const std::int8_t* from) {
         return each([&](std::size_t i) { return static_cast<float>(from[i]); });
+    }
+    static vec load(const scaled16* from) { // the integers: the scale is the caller's
+        return each([&](std::size_t i) { return to_float(from[i], 1); });
     }
     // The first n lanes; zeros after them. Touches no memory beyond.
     static vec load_first(const float* from, std::size_t n) {

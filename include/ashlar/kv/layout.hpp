@@ -20,6 +20,7 @@
 #include <ashlar/core/ids.hpp>
 #include <ashlar/core/number.hpp>
 #include <ashlar/core/paged_view.hpp>
+#include <ashlar/core/scaled16.hpp>
 #include <ashlar/core/siphash.hpp>
 
 namespace ashlar::inline v0::kv {
@@ -44,9 +45,10 @@ struct page_strides {
 namespace detail {
 template <class T>
 constexpr std::uint32_t number_code() {
-    static_assert(std::is_same_v<T, f32> || std::is_same_v<T, f16> || std::is_same_v<T, bf16>,
-                  "a KV layout stores f32, f16 or bf16");
-    return std::is_same_v<T, f32> ? 1 : std::is_same_v<T, f16> ? 2 : 3;
+    static_assert(std::is_same_v<T, f32> || std::is_same_v<T, f16> || std::is_same_v<T, bf16> ||
+                      std::is_same_v<T, scaled16>,
+                  "a KV layout stores f32, f16, bf16 or scaled16");
+    return std::is_same_v<T, f32> ? 1 : std::is_same_v<T, f16> ? 2 : std::is_same_v<T, bf16> ? 3 : 4;
 }
 
 template <class T, class Tokens>

@@ -23,6 +23,7 @@
 #include <ashlar/core/result.hpp>
 #include <ashlar/core/workers.hpp>
 #include <ashlar/kernel/attention.hpp>
+#include <ashlar/kernel/cache_vector.hpp>
 #include <ashlar/kernel/matmul.hpp>
 #include <ashlar/kernel/norm.hpp>
 #include <ashlar/kernel/rope.hpp>
@@ -203,17 +204,18 @@ private:
         float* q = q_.data() + r * f_.heads * f_.head_dim;
         for (std::uint32_t h = 0; h < f_.heads; ++h, q += f_.head_dim) {
             kernel::rotate<Kernel>(turns_, position, q, scale, q);
+            kernel::turn_to_keys<T>(q, f_.head_dim);
         }
         view.runs = s.runs;
         const std::uint32_t block = view.block(position / Cache::tokens_per_block);
         const std::uint32_t token = position % Cache::tokens_per_block;
         for (std::uint32_t h = 0; h < f_.kv_heads; ++h) {
             const std::size_t from = (r * f_.kv_heads + h) * f_.head_dim;
-            kernel::rotate<Kernel>(turns_, position, k_.data() + from, 1.0f, view.at(block, plane::key, h, token));
-            T* value = view.at(block, plane::value, h, token);
-            for (std::uint32_t d = 0; d < f_.head_dim; d += kernel::lanes) {
-                Kernel::store(value + d, Kernel::load(v_.data() + from + d));
-            }
+            float* key = k_.data() + from;
+            kernel::rotate<Kernel>(turns_, position, key, 1.0f, key);
+            kernel::turn_to_keys<T>(key, f_.head_dim);
+            kernel::store_vector<Kernel>(key, f_.head_dim, view.at(block, plane::key, h, token));
+            kernel::store_vector<Kernel>(v_.data() + from, f_.head_dim, view.at(block, plane::value, h, token));
         }
     }
 
@@ -234,12 +236,12 @@ private:
         return kept;
     }
 
-    // One task a (tile, KV head); for few tiles one a (tile, query head), so that every worker has some.
+    // One task a (tile, KV head), whose query heads share its pages; one a (tile, query head) where workers would idle.
     template <class View, class W>
     void attend(std::span<const slice> batch, const View& layer, W& threads) {
         const std::size_t width = std::size_t{f_.heads} * f_.head_dim;
         const std::uint32_t group = f_.heads / f_.kv_heads;
-        const bool few = tiles_.size() * f_.kv_heads < 4 * static_cast<std::size_t>(threads.size());
+        const bool few = tiles_.size() * f_.kv_heads < static_cast<std::size_t>(threads.size());
         const std::uint32_t parts = few ? f_.heads : f_.kv_heads, heads = few ? 1 : group;
         const std::size_t tasks = tiles_.size() * parts;
         threads.parallel_for(tasks, [&](std::size_t i) {
