@@ -47,7 +47,7 @@ FIGURES = [
     ),
     Figure(
         id="golden.greedy",
-        what="prompts whose 64 greedy tokens differ from transformers' (fp32); margins above 1e-2, KV in f16 and scaled16",
+        what="prompts whose 64 greedy tokens differ from transformers' (fp32); margins above 1e-2; KV in f16, scaled16",
         bar="ours == 0, prompts >= 20",
         command=("{build}/bin/ashlar-golden-greedy", "--json"),
         builds=("ashlar-golden-greedy",),
