@@ -162,7 +162,7 @@ private:
 };
 } // namespace detail
 
-// Query heads [first, first + count) of `heads`, all of one KV head. Uses at most 37 KiB of stack.
+// Query heads [first, first + count) of `heads`, all of one KV head. Uses at most 43 KiB of stack.
 template <class K, class T>
 void attend(const paged_view<T>& view, const queries& work, std::uint32_t heads, std::uint32_t first,
             std::uint32_t count) {
