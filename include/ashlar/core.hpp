@@ -14,6 +14,7 @@
 #include <ashlar/core/ids.hpp>
 #include <ashlar/core/number.hpp>
 #include <ashlar/core/paged_view.hpp>
+#include <ashlar/core/quantity.hpp>
 #include <ashlar/core/random.hpp>
 #include <ashlar/core/result.hpp>
 #include <ashlar/core/scaled16.hpp>
