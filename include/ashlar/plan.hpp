@@ -19,5 +19,7 @@
 #include <ashlar/plan/moe.hpp>
 #include <ashlar/plan/phase_map.hpp>
 #include <ashlar/plan/precision.hpp>
+#include <ashlar/plan/prefill.hpp>
+#include <ashlar/plan/rack.hpp>
 #include <ashlar/plan/roofline.hpp>
 #include <ashlar/plan/topology.hpp>

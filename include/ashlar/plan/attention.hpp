@@ -41,9 +41,12 @@ struct attention {
     int kv_heads = 0;    // recurrent: key heads
     int head_dim = 0;    // of a key; latent: the part of it without position
     int value_dim = 0;
-    int rope_dim = 0;   // latent: the part with position, shared by all heads
-    int latent_dim = 0; // latent: what is cached instead of keys and values
-    int query_rank = 0; // 0: the query projection is one matrix
+    int rope_dim = 0;    // latent: the part with position, shared by all heads
+    int latent_dim = 0;  // latent: what is cached instead of keys and values
+    int query_rank = 0;  // 0: the query projection is one matrix
+    int output_rank = 0; // 0: so is the output's; else every group of heads has one into this rank
+    int output_groups = 1;
+    bool shared_kv = false; // grouped: a key is its value too, cached once
     reach sees{};
     precision kv = stored::fp8; // of the cache, or of the state
 
@@ -53,49 +56,37 @@ struct attention {
 struct grouped_heads {
     int query_heads, kv_heads, head_dim;
 };
-struct latent_heads {
-    int query_heads, query_rank = 0, latent_dim = 512, rope_dim = 64, head_dim = 128, value_dim = 128;
-};
 struct low_rank_heads {
     int query_heads, head_dim, query_rank;
+};
+struct latent_heads {
+    int query_heads, query_rank = 0, latent_dim = 512, rope_dim = 64, head_dim = 128, value_dim = 128;
 };
 struct recurrent_heads {
     int key_heads, value_heads, key_dim, value_dim;
 };
 
 constexpr attention gqa(grouped_heads h, precision kv = stored::fp8) {
-    return {.query_heads = h.query_heads,
-            .kv_heads = h.kv_heads,
-            .head_dim = h.head_dim,
-            .value_dim = h.head_dim,
-            .kv = kv};
+    attention a;
+    a.query_heads = h.query_heads, a.kv_heads = h.kv_heads, a.head_dim = a.value_dim = h.head_dim, a.kv = kv;
+    return a;
 }
 constexpr attention mfa(low_rank_heads h, precision kv = stored::fp8) {
-    return {.query_heads = h.query_heads,
-            .kv_heads = 1,
-            .head_dim = h.head_dim,
-            .value_dim = h.head_dim,
-            .query_rank = h.query_rank,
-            .kv = kv};
+    attention a = gqa({h.query_heads, 1, h.head_dim}, kv);
+    a.query_rank = h.query_rank;
+    return a;
 }
 constexpr attention mla(latent_heads h, precision kv = stored::fp8) {
-    return {.kind = heads::latent,
-            .query_heads = h.query_heads,
-            .kv_heads = 1,
-            .head_dim = h.head_dim,
-            .value_dim = h.value_dim,
-            .rope_dim = h.rope_dim,
-            .latent_dim = h.latent_dim,
-            .query_rank = h.query_rank,
-            .kv = kv};
+    attention a;
+    a.kind = heads::latent, a.query_heads = h.query_heads, a.kv_heads = 1, a.query_rank = h.query_rank;
+    a.latent_dim = h.latent_dim, a.rope_dim = h.rope_dim, a.head_dim = h.head_dim, a.value_dim = h.value_dim, a.kv = kv;
+    return a;
 }
 constexpr attention recurrent(recurrent_heads h, precision state = stored::fp32) {
-    return {.kind = heads::recurrent,
-            .query_heads = h.value_heads,
-            .kv_heads = h.key_heads,
-            .head_dim = h.key_dim,
-            .value_dim = h.value_dim,
-            .kv = state};
+    attention a;
+    a.kind = heads::recurrent, a.query_heads = h.value_heads, a.kv_heads = h.key_heads, a.head_dim = h.key_dim;
+    a.value_dim = h.value_dim, a.kv = state;
+    return a;
 }
 constexpr attention sees(attention a, reach r) {
     a.sees = r;
@@ -119,7 +110,7 @@ constexpr units::token attended_tokens(const reach& r, units::token context) {
 constexpr double kv_elements(const attention& a) {
     switch (a.kind) {
     case heads::grouped:
-        return static_cast<double>(a.kv_heads) * (a.head_dim + a.value_dim);
+        return static_cast<double>(a.kv_heads) * (a.head_dim + (a.shared_kv ? 0 : a.value_dim));
     case heads::latent:
         return a.latent_dim + a.rope_dim;
     case heads::recurrent:
@@ -156,24 +147,18 @@ constexpr units::flop core_flop(const attention& a, units::token context, conven
                        2.0 * a.sees.index_heads * a.sees.index_dim * scored);
 }
 
-// Weights of the projections, MLA's absorbed: a decoded token multiplies each once (2 FLOP).
+// Weights of the projections, MLA's absorbed: a decoded token multiplies each once (2 FLOP). What compresses a context
+// (reach::ratio) is left out.
 constexpr double attention_weights(const attention& a, int hidden) {
-    const double h = hidden, score_dim = a.head_dim + a.rope_dim;
-    const double into = a.query_rank != 0 ? a.query_rank : h; // what the query's last matrix reads
-    const double query = (a.query_rank != 0 ? h * a.query_rank : 0) + into * a.query_heads * score_dim;
-    const double out = static_cast<double>(a.query_heads) * a.value_dim * h;
-    const double index = into * a.sees.index_heads * a.sees.index_dim + h * (a.sees.index_dim + a.sees.index_heads);
-    switch (a.kind) {
-    case heads::grouped:
-        return query + h * a.kv_heads * (a.head_dim + a.value_dim) + out + (a.sees.index_heads ? index : 0);
-    case heads::latent:
-        return query + h * (a.latent_dim + a.rope_dim) +
-               static_cast<double>(a.query_heads) * a.latent_dim * (a.head_dim + a.value_dim) + out +
-               (a.sees.index_heads ? index : 0);
-    case heads::recurrent: // query, key, value, gate, out
-        return 2 * h * a.kv_heads * a.head_dim + 3 * out;
-    }
-    return 0;
+    const double h = hidden, values = static_cast<double>(a.query_heads) * a.value_dim;
+    if (a.kind == heads::recurrent) return h * (2.0 * a.kv_heads * a.head_dim + 3 * values); // q, k; v, gate, out
+    const double into = a.query_rank != 0 ? a.query_rank : h; // what the last matrix of the query reads
+    const double query = (a.query_rank != 0 ? h * into : 0) + into * a.query_heads * (a.head_dim + a.rope_dim);
+    const double absorbed = static_cast<double>(a.query_heads) * a.latent_dim * (a.head_dim + a.value_dim);
+    const double out = a.output_rank != 0 ? a.output_rank * (values + h * a.output_groups) : values * h;
+    const reach& r = a.sees;
+    const double index = r.index_heads * (into * r.index_dim + h) + h * r.index_dim;
+    return query + h * kv_elements(a) + absorbed + out + index;
 }
 
 // FLOP of the core for each byte of cache: what decides between a device's FLOPS and its bandwidth.

@@ -39,13 +39,38 @@ inline constexpr model kimi_k2{.name = "Kimi K2",
                                .groups = {{60, mla({.query_heads = 64, .query_rank = 1536}), moe({384, 8, 1, 2048})},
                                           {1, mla({.query_heads = 64, .query_rank = 1536}), dense(18432)}}};
 
-// Qwen/Qwen3-235B-A22B and Qwen3-32B config.json.
+// deepseek-ai/DeepSeek-V4-Pro config.json: 1.6T, 49B active. Keys are values (512, one head); layers compress their far
+// context by 4 and index it, or by 128; all see their last 128 tokens; the first three route by hash. What compresses
+// is not counted.
+inline constexpr attention v4_heads(reach r) {
+    attention a = sees(gqa({128, 1, 512}), r);
+    a.query_rank = 1536, a.output_rank = 1024, a.output_groups = 16, a.shared_kv = true;
+    return a;
+}
+inline constexpr reach v4_light{.window = 128, .ratio = 128};
+inline constexpr reach v4_sparse{.window = 128, .ratio = 4, .top_k = 1024, .index_heads = 64, .index_dim = 128};
+inline constexpr model deepseek_v4_pro{.name = "DeepSeek-V4-Pro",
+                                       .hidden = 7168,
+                                       .vocabulary = 129280,
+                                       .groups = {{2, v4_heads(v4_light), hash_routed(moe({384, 6, 1, 3072}))},
+                                                  {1, v4_heads(v4_sparse), hash_routed(moe({384, 6, 1, 3072}))},
+                                                  {29, v4_heads(v4_light), moe({384, 6, 1, 3072})},
+                                                  {29, v4_heads(v4_sparse), moe({384, 6, 1, 3072})}}};
+
+// Qwen config.json: Qwen3-235B-A22B, Qwen3-30B-A3B, Qwen3-32B, Qwen3-8B.
 inline constexpr model qwen3_235b{.name = "Qwen3-235B-A22B",
                                   .hidden = 4096,
                                   .vocabulary = 151936,
                                   .groups = {{94, gqa({64, 4, 128}), moe({128, 8, 0, 1536})}}};
+inline constexpr model qwen3_30b{.name = "Qwen3-30B-A3B",
+                                 .hidden = 2048,
+                                 .vocabulary = 151936,
+                                 .groups = {{48, gqa({32, 4, 128}, stored::bf16), moe({128, 8, 0, 768})}}};
 inline constexpr model qwen3_32b{
     .name = "Qwen3-32B", .hidden = 5120, .vocabulary = 151936, .groups = {{64, gqa({64, 8, 128}), dense(25600)}}};
+
+inline constexpr model qwen3_8b{
+    .name = "Qwen3-8B", .hidden = 4096, .vocabulary = 151936, .groups = {{36, gqa({32, 8, 128}), dense(12288)}}};
 
 // meta-llama/Llama-4-Maverick config.json: every fourth layer sees all, others chunks of 8,192; every second is routed.
 inline constexpr model llama4_maverick{.name = "Llama 4 Maverick",
@@ -61,6 +86,12 @@ inline constexpr model minimax_m1{.name = "MiniMax M1",
                                   .vocabulary = 200064,
                                   .groups = {{10, gqa({64, 8, 128}, stored::bf16), moe({32, 2, 0, 9216})},
                                              {70, recurrent({64, 64, 128, 128}), moe({32, 2, 0, 9216})}}};
+
+// MiniMaxAI/MiniMax-M2.5 config.json.
+inline constexpr model minimax_m25{.name = "MiniMax M2.5",
+                                   .hidden = 3072,
+                                   .vocabulary = 200064,
+                                   .groups = {{62, gqa({48, 8, 128}), moe({256, 8, 0, 1536})}}};
 
 // baidu/ERNIE-4.5-300B-A47B config.json.
 inline constexpr model ernie_45{

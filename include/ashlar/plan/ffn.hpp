@@ -30,6 +30,10 @@ struct moe_shape {
 constexpr ffn moe(moe_shape m) {
     return {.experts = m.experts, .active = m.active, .shared = m.shared, .width = m.width};
 }
+constexpr ffn hash_routed(ffn f) {
+    f.hash_routed = true;
+    return f;
+}
 constexpr ffn dense(int width) { return {.shared = 1, .width = width}; }
 
 // Weights of one expert, of all, and of those that a token visits.

@@ -19,7 +19,7 @@ namespace ashlar::inline v0::plan {
 // x^n by squaring.
 constexpr double power(double x, std::int64_t n) {
     double product = 1;
-    for (; n > 0; n /= 2, x *= x) product *= n % 2 != 0 ? x : 1;
+    for (; n > 0 && product > 0; n /= 2, x *= x) product *= n % 2 != 0 ? x : 1;
     return product;
 }
 
@@ -71,8 +71,9 @@ constexpr double hfu_cap(units::flop_per_byte network_intensity, units::wire_rat
 }
 
 // Expected number of different destinations of a token when the experts lie evenly on `ranks` of them: what is sent if
-// rows are de-duplicated. Divided by ranks it is the chance that a given one gets the token.
+// rows are de-duplicated. One for a dense layer. Divided by ranks it is the chance that a given one gets the token.
 constexpr double distinct_destinations(const ffn& f, int ranks) {
+    if (!f.routed()) return 1;
     return ranks * (1 - chance_of_missing(f.experts, static_cast<double>(f.experts) / ranks, f.active));
 }
 // How much more a wire byte buys when every destination adds up its experts' outputs before it answers.
