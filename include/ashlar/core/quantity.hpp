@@ -10,6 +10,10 @@
 // Memory (byte_rate) and one direction of a wire (wire_rate) are two units as well. All are structural.
 #pragma once
 
+#include <compare>
+#include <cstdint>
+#include <limits>
+
 #include <ashlar/core/units.hpp>
 
 namespace ashlar::inline v0::units {
@@ -29,122 +33,47 @@ struct dimension {
     }
 };
 
-// The names that a compiler prints. A unit without `dim` is one that only scales, adds and converts.
+// The names that a compiler prints. A unit without `dim` only scales, adds and converts.
+// clang-format off
 namespace of {
-struct flop {
-    static constexpr dimension dim{.flop = 1};
-};
-struct byte {
-    static constexpr dimension dim{.byte = 1};
-};
-struct second {
-    static constexpr dimension dim{.second = 1};
-};
-struct usd {
-    static constexpr dimension dim{.usd = 1};
-};
-struct token {
-    static constexpr dimension dim{.token = 1};
-};
-struct request {
-    static constexpr dimension dim{.request = 1};
-};
-struct joule {
-    static constexpr dimension dim{.joule = 1};
-};
-struct watt {
-    static constexpr dimension dim{.second = -1, .joule = 1};
-};
-struct flop_rate {
-    static constexpr dimension dim{.flop = 1, .second = -1};
-};
-struct byte_rate {
-    static constexpr dimension dim{.byte = 1, .second = -1};
-};
-struct wire_rate_one_way {
-    static constexpr dimension dim{.byte = 1, .second = -1};
-};
-struct token_rate {
-    static constexpr dimension dim{.second = -1, .token = 1};
-};
-struct usd_rate {
-    static constexpr dimension dim{.second = -1, .usd = 1};
-};
-struct usd_per_token {
-    static constexpr dimension dim{.usd = 1, .token = -1};
-};
-struct flop_per_byte {
-    static constexpr dimension dim{.flop = 1, .byte = -1};
-};
+struct flop { static constexpr dimension dim{.flop = 1}; };
+struct byte { static constexpr dimension dim{.byte = 1}; };
+struct second { static constexpr dimension dim{.second = 1}; };
+struct usd { static constexpr dimension dim{.usd = 1}; };
+struct token { static constexpr dimension dim{.token = 1}; };
+struct request { static constexpr dimension dim{.request = 1}; };
+struct joule { static constexpr dimension dim{.joule = 1}; };
+struct watt { static constexpr dimension dim{.second = -1, .joule = 1}; };
+struct flop_rate { static constexpr dimension dim{.flop = 1, .second = -1}; };
+struct byte_rate { static constexpr dimension dim{.byte = 1, .second = -1}; };
+struct wire_rate_one_way { static constexpr dimension dim{.byte = 1, .second = -1}; };
+struct token_rate { static constexpr dimension dim{.second = -1, .token = 1}; };
+struct usd_rate { static constexpr dimension dim{.second = -1, .usd = 1}; };
+struct usd_per_token { static constexpr dimension dim{.usd = 1, .token = -1}; };
+struct flop_per_byte { static constexpr dimension dim{.flop = 1, .byte = -1}; };
 struct wire_rate_both_ways {};
 struct flop_rate_with_sparsity {};
 struct gibibyte {};
-template <dimension D>
-struct derived {
-    static constexpr dimension dim = D;
-};
+template <dimension D> struct derived { static constexpr dimension dim = D; };
 } // namespace of
 
-template <dimension D>
-struct named {
-    using type = of::derived<D>;
-};
-template <>
-struct named<of::flop::dim> {
-    using type = of::flop;
-};
-template <>
-struct named<of::byte::dim> {
-    using type = of::byte;
-};
-template <>
-struct named<of::second::dim> {
-    using type = of::second;
-};
-template <>
-struct named<of::usd::dim> {
-    using type = of::usd;
-};
-template <>
-struct named<of::token::dim> {
-    using type = of::token;
-};
-template <>
-struct named<of::request::dim> {
-    using type = of::request;
-};
-template <>
-struct named<of::joule::dim> {
-    using type = of::joule;
-};
-template <>
-struct named<of::watt::dim> {
-    using type = of::watt;
-};
-template <>
-struct named<of::flop_rate::dim> {
-    using type = of::flop_rate;
-};
-template <>
-struct named<of::byte_rate::dim> {
-    using type = of::byte_rate;
-};
-template <>
-struct named<of::token_rate::dim> {
-    using type = of::token_rate;
-};
-template <>
-struct named<of::usd_rate::dim> {
-    using type = of::usd_rate;
-};
-template <>
-struct named<of::usd_per_token::dim> {
-    using type = of::usd_per_token;
-};
-template <>
-struct named<of::flop_per_byte::dim> {
-    using type = of::flop_per_byte;
-};
+// The name of a product's or quotient's unit.
+template <dimension D> struct named { using type = of::derived<D>; };
+template <> struct named<of::flop::dim> { using type = of::flop; };
+template <> struct named<of::byte::dim> { using type = of::byte; };
+template <> struct named<of::second::dim> { using type = of::second; };
+template <> struct named<of::usd::dim> { using type = of::usd; };
+template <> struct named<of::token::dim> { using type = of::token; };
+template <> struct named<of::request::dim> { using type = of::request; };
+template <> struct named<of::joule::dim> { using type = of::joule; };
+template <> struct named<of::watt::dim> { using type = of::watt; };
+template <> struct named<of::flop_rate::dim> { using type = of::flop_rate; };
+template <> struct named<of::byte_rate::dim> { using type = of::byte_rate; };
+template <> struct named<of::token_rate::dim> { using type = of::token_rate; };
+template <> struct named<of::usd_rate::dim> { using type = of::usd_rate; };
+template <> struct named<of::usd_per_token::dim> { using type = of::usd_per_token; };
+template <> struct named<of::flop_per_byte::dim> { using type = of::flop_per_byte; };
+// clang-format on
 
 template <class Unit>
 struct quantity {
@@ -210,9 +139,21 @@ constexpr wire_rate one_way(byte_rate each) { return wire_rate(each.value); }
 constexpr sparse_flop_rate with_sparsity(flop_rate rate) { return sparse_flop_rate(rate.value); }
 constexpr flop_rate dense(sparse_flop_rate rate) { return flop_rate(rate.value / 2); } // 2:4 sparsity counts double
 constexpr byte decimal(gibibyte n) { return byte(n.value * (1 << 30)); }
-constexpr second exact(duration t) { return second(static_cast<double>(t.ns) * 1e-9); }
 
 } // namespace ashlar::inline v0::units
+
+namespace ashlar::inline v0 {
+
+// The clock's nanoseconds as seconds, and seconds as the clock's nearest nanosecond; what it cannot hold is its limit.
+constexpr units::second exact(duration t) { return units::second(static_cast<double>(t.ns) * 1e-9); }
+constexpr duration nearest(units::second t) {
+    const double ns = t.value * 1e9;
+    if (!(ns < 9.2e18)) return {std::numeric_limits<std::int64_t>::max()};
+    if (ns < -9.2e18) return {std::numeric_limits<std::int64_t>::min()};
+    return {static_cast<std::int64_t>(ns < 0 ? ns - 0.5 : ns + 0.5)};
+}
+
+} // namespace ashlar::inline v0
 
 namespace ashlar::inline v0::literals {
 // clang-format off
