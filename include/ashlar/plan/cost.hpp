@@ -7,6 +7,8 @@
 //     c.total().value * 1e6;   // 0.055 dollars a million
 #pragma once
 
+#include <limits>
+
 #include <ashlar/core/quantity.hpp>
 #include <ashlar/plan/device.hpp>
 #include <ashlar/plan/model.hpp>
@@ -36,12 +38,14 @@ constexpr token_cost cost_per_token(const model& m, const device& attention, con
     return {attention_cost(w, attention, in), ffn_cost(w, ffn, in)};
 }
 
-// The cheapest of these devices for each half: the report's AFD column.
+// The cheapest of these devices for each half: the report's AFD column. Those without a price do not count.
 template <int Count>
 constexpr token_cost cheapest(const model& m, const device (&devices)[Count], units::token context,
                               convention how = convention::exact, math in = math::fp8) {
-    token_cost best = cost_per_token(m, devices[0], devices[0], context, how, in);
+    constexpr units::usd_per_token dearest(std::numeric_limits<double>::infinity());
+    token_cost best{dearest, dearest};
     for (const device& d : devices) {
+        if (d.price.value <= 0 || rate(d, in).value <= 0) continue;
         const token_cost c = cost_per_token(m, d, d, context, how, in);
         best = {min(best.attention, c.attention), min(best.ffn, c.ffn)};
     }

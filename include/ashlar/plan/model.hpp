@@ -53,6 +53,21 @@ struct model {
     friend constexpr bool operator==(const model&, const model&) = default;
 };
 
+// What the formulas take for granted. For models that were read from somewhere; the catalogue's are.
+constexpr bool well_formed(const model& m) {
+    for (const layer_group& g : m.groups) {
+        const attention& a = g.mix;
+        const ffn& f = g.feed;
+        if (g.count < 0) return false;
+        if (g.count == 0) continue;
+        if (a.query_heads < 1 || a.kv_heads < 1 || a.head_dim < 1 || a.value_dim < 1) return false;
+        if (a.sees.window < 0 || a.sees.ratio < 0 || a.sees.top_k < 0 || a.output_groups < 1) return false;
+        if (f.width < 1 || f.active < 0 || f.shared < 0 || f.active > f.experts || f.active + f.shared < 1)
+            return false;
+    }
+    return m.hidden > 0 && m.vocabulary >= 0 && m.layers() > 0;
+}
+
 // Weights. Embedding and head stand apart, as tables of active parameters leave them out or in.
 struct weights {
     double attention = 0, ffn = 0, ffn_active = 0, embedding = 0, head = 0;

@@ -74,6 +74,7 @@ constexpr double hfu_cap(units::flop_per_byte network_intensity, units::wire_rat
 // rows are de-duplicated. One for a dense layer. Divided by ranks it is the chance that a given one gets the token.
 constexpr double distinct_destinations(const ffn& f, int ranks) {
     if (!f.routed()) return 1;
+    if (ranks > f.experts) ranks = f.experts; // the others hold none
     return ranks * (1 - chance_of_missing(f.experts, static_cast<double>(f.experts) / ranks, f.active));
 }
 // How much more a wire byte buys when every destination adds up its experts' outputs before it answers.

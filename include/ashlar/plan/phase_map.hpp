@@ -24,7 +24,10 @@ struct subgrid {
 struct sharding {
     int tensor = 1, context = 1, expert = 1, data = 1;
 
-    constexpr std::int64_t ranks() const { return std::int64_t{tensor} * context * expert * data; }
+    constexpr bool covers(std::int64_t ranks) const { // the product can exceed 64 bits, and is no rank count then
+        return tensor > 0 && context > 0 && expert > 0 && data > 0 &&
+               static_cast<double>(tensor) * context * expert * data == static_cast<double>(ranks);
+    }
     friend constexpr bool operator==(const sharding&, const sharding&) = default;
 };
 
@@ -54,7 +57,7 @@ constexpr serving_style style_of(const phase_map& m) {
 constexpr bool well_formed(const phase_map& m, const topology& t) {
     for (const phase& p : {m.attention, m.ffn}) {
         if (p.on.first < 0 || p.on.count < 1 || p.on.first > world_size(t) - p.on.count) return false;
-        if (p.cut.ranks() != p.on.count) return false;
+        if (!p.cut.covers(p.on.count)) return false;
     }
     return style_of(m) != serving_style::overlapping;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include <ashlar/core/quantity.hpp>
 
@@ -41,16 +42,24 @@ struct topology {
 
     level levels[levels_max] = {}; // those of size 1 say nothing
 
-    // Ranks of a domain of this level; of one rank at level -1.
+    // Ranks of a domain of this level; 1 at level -1. What does not fit is the largest number.
     constexpr std::int64_t ranks_within(int at) const {
         std::int64_t n = 1;
-        for (int k = 0; k <= at; ++k) n *= levels[k].size;
+        for (int k = 0; k <= at; ++k) {
+            if (__builtin_mul_overflow(n, levels[k].size, &n)) return std::numeric_limits<std::int64_t>::max();
+        }
         return n;
     }
     friend constexpr bool operator==(const topology&, const topology&) = default;
 };
 
 constexpr std::int64_t world_size(const topology& t) { return t.ranks_within(topology::levels_max - 1); }
+constexpr bool well_formed(const topology& t) {
+    for (const level& l : t.levels) {
+        if (l.size < 1) return false;
+    }
+    return world_size(t) < std::numeric_limits<std::int64_t>::max();
+}
 constexpr std::int64_t coordinate(const topology& t, std::int64_t rank, int at) {
     return rank / t.ranks_within(at - 1) % t.levels[at].size;
 }

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ashlar/plan/device.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace ashlar;
+using namespace ashlar::plan;
+using namespace ashlar::literals;
+
+namespace {
+constexpr device old{.name = "old", .dense = {.bf16 = 312_TFLOPS}, .bandwidth = 2_TBps};
+constexpr device recent{.name = "recent", .dense = {.bf16 = 1_PFLOPS, .fp8 = 2_PFLOPS}, .bandwidth = 4_TBps};
+
+template <device D>
+constexpr units::flop_per_byte ridge = balance(D, math::fp8);
+} // namespace
+
+TEST_CASE("what a device lacks runs in the next wider arithmetic that it has") {
+    CHECK(runs_in(recent, math::fp4) == math::fp8);
+    CHECK(runs_in(recent, math::fp8) == math::fp8);
+    CHECK(runs_in(recent, math::int8) == math::bf16);
+    CHECK(runs_in(old, math::fp4) == math::bf16);
+    CHECK(rate(old, math::fp8) == 312_TFLOPS);
+    CHECK(peak(old, math::fp8) == units::flop_rate());
+    CHECK(rate(device{}, math::fp8) == units::flop_rate());
+}
+
+TEST_CASE("a device is structural, and its balance is FLOPS over bandwidth") {
+    static_assert(ridge<recent>.value == 500);
+    CHECK(balance(old, math::fp8).value == 156);
+}
