@@ -59,6 +59,6 @@ TEST_CASE("a derated device is slower in what it is derated in") {
 TEST_CASE("ten million tokens on a batch of a hundred thousand do not overflow") {
     constexpr step_time step =
         decode_step(catalog::deepseek_v3, catalog::h800, 100'000_requests, 10'000'000_tokens, stored::fp8);
-    static_assert(step.total().value > 1e6 && step.total().value < 1e9);
+    static_assert(step.total().value > 1e4 && step.total().value < 1.1e4);
     CHECK(step.core.value > 0);
 }
