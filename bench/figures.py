@@ -115,4 +115,22 @@ FIGURES = [
         command=("{python}", "{root}/bench/exact.py", "{build}/bin/ashlar-split", "--test-case=*quickstart*"),
         builds=("ashlar-split",),
     ),
+    Figure(
+        id="plan.tables",
+        what="printed values of Step-3, DeepSeek, InferSim and others that differ, as static_asserts and at run time",
+        bar="ours == 0, rows >= 166, compilers >= 4",
+        command=("{python}", "{root}/bench/plan.py", "tables"),
+    ),
+    Figure(
+        id="plan.compile",
+        what="user seconds to check all golden tables / those of <algorithm> and <span>; adds: a plan in a user's file",
+        bar="ratio <= 8, adds <= 1.5, lines <= 30000",
+        command=("{python}", "{root}/bench/plan.py", "compile"),
+    ),
+    Figure(
+        id="plan.units",
+        what="wrong units that a compiler accepts or refuses in other words: gcc, clang 16 and 19, nvcc",
+        bar="ours == 0, files >= 4, compilers >= 4",
+        command=("{python}", "{root}/bench/plan.py", "units"),
+    ),
 ]

@@ -158,8 +158,12 @@ constexpr duration nearest(units::second t) {
 namespace ashlar::inline v0::literals {
 // clang-format off
 #define ASHLAR_QUANTITY(suffix, unit, scale)                                                                           \
-    constexpr units::unit operator""_##suffix(unsigned long long n) { return units::unit(static_cast<double>(n) * (scale)); } \
-    constexpr units::unit operator""_##suffix(long double n) { return units::unit(static_cast<double>(n) * (scale)); }
+    constexpr units::unit operator""_##suffix(unsigned long long n) {                                                  \
+        return units::unit(static_cast<double>(n) * (scale));                                                          \
+    }                                                                                                                  \
+    constexpr units::unit operator""_##suffix(long double n) {                                                         \
+        return units::unit(static_cast<double>(n) * (scale));                                                          \
+    }
 ASHLAR_QUANTITY(kB, byte, 1e3)
 ASHLAR_QUANTITY(MB, byte, 1e6)
 ASHLAR_QUANTITY(GB, byte, 1e9)

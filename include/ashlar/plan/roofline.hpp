@@ -4,8 +4,8 @@
 //     const step_time step = decode_step(catalog::step3, catalog::h800, 128_requests, 8192_tokens, stored::fp8);
 //     if (step.ffn.by() == limit::memory) ...   // the batch is below the knee
 //
-// An upper bound on speed: nothing here knows kernels, communication or launch overhead. `fraction` of a device's peaks
-// that kernels reach is the caller's to measure and to apply, with derate().
+// A bound on speed: nothing here knows kernels, communication or launch overhead. What share of a device's peaks
+// kernels reach is the caller's to measure, and derate()'s to apply.
 #pragma once
 
 #include <cstdint>
