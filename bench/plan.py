@@ -44,7 +44,7 @@ PLAN = """#include <ashlar/plan.hpp>
 using namespace ashlar::plan;
 using namespace ashlar::literals;
 constexpr auto cost = cost_per_token(catalog::step3, catalog::h20, catalog::h800, 8192_tokens);
-static_assert(cost.total().value * 1e6 < 0.06);
+static_assert(per_million(cost.total()) < 0.06_usd);
 constexpr auto step = decode_step(catalog::qwen3_235b, catalog::h200, 128_requests, 8192_tokens, stored::fp8);
 static_assert(step.ffn.by() == limit::memory);
 """

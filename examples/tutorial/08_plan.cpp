@@ -24,7 +24,7 @@ static_assert(plan::count_weights(mine).active() < 0.3 * plan::count_weights(min
 //! [cost]
 // Attention where memory is cheap, experts where FLOPS are: the report's own model for five cents and a half.
 constexpr plan::token_cost split = plan::cost_per_token(catalog::step3, catalog::h20, catalog::h800, 8192_tokens);
-static_assert(split.total().value * 1e6 < 0.056);
+static_assert(plan::per_million(split.total()) < 0.056_usd);
 
 // But its experts are fed by weights, not by FLOPS, until a step carries 3,620 tokens.
 constexpr plan::ffn experts = catalog::step3.main_group().feed;
@@ -52,7 +52,7 @@ int main() {
         const auto cost = plan::exact_cost(catalog::qwen3_30b, today, requests, 4096_tokens, plan::stored::fp8);
         std::printf("batch %3.0f: at least %.2f ms a token, experts bound by %s, %.3f dollars a million\n", batch,
                     step.total().value * 1e3, step.ffn.by() == plan::limit::memory ? "memory" : "FLOPS",
-                    cost.value * 1e6);
+                    plan::per_million(cost).value);
     }
     //! [today]
     const units::second wire = plan::crossing_time(cluster::value, sent);

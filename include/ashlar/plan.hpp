@@ -5,7 +5,7 @@
 //
 //     using namespace ashlar::literals;
 //     constexpr auto cost = plan::cost_per_token(catalog::step3, catalog::h20, catalog::h800, 8192_tokens);
-//     static_assert(cost.total().value * 1e6 < 0.06);   // dollars a million tokens
+//     static_assert(per_million(cost.total()) < 0.06_usd);
 #pragma once
 
 #include <ashlar/plan/attention.hpp>

@@ -12,7 +12,7 @@ using namespace ashlar::literals;
 
 namespace {
 constexpr device four[] = {catalog::h800, catalog::h20, catalog::a800, catalog::ascend_910b};
-double million(units::usd_per_token c) { return c.value * 1e6; }
+double million(units::usd_per_token c) { return per_million(c).value; }
 } // namespace
 
 TEST_CASE("the exact convention moves MLA where it is bound by FLOP, and nothing else") {

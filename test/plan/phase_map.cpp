@@ -9,7 +9,8 @@ using namespace ashlar;
 using namespace ashlar::plan;
 
 namespace {
-constexpr topology world = topo<domain<8, catalog::nvlink4>, domain<4, catalog::roce400>>::value;
+using cluster = topo<domain<8, catalog::nvlink4>, domain<4, catalog::roce400>>;
+constexpr topology world = cluster::value;
 constexpr phase_map colocated{{{0, 32}, {.data = 32}}, {{0, 32}, {.data = 32}}};
 constexpr phase_map helix{{{0, 8}, {.tensor = 2, .context = 4}}, {{0, 8}, {.tensor = 8}}};
 constexpr phase_map afd{{{0, 16}, {.data = 16}}, {{16, 16}, {.expert = 16}}};
@@ -25,6 +26,7 @@ TEST_CASE("colocated, Helix and AFD are two sub-grids of one topology") {
     CHECK(well_formed(colocated, world));
     CHECK(well_formed(helix, world));
     CHECK(well_formed(afd, world));
+    CHECK(placed<afd, cluster>::value == afd);
     CHECK_FALSE(well_formed(mixed, world));
 }
 

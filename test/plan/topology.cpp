@@ -25,6 +25,7 @@ TEST_CASE("a topology is a type and a value, innermost first") {
     static_assert(world_size(catalog::nvl72::value) == 72 && world_size(catalog::cloudmatrix384::value) == 768);
     CHECK(well_formed(world));
     CHECK_FALSE(well_formed(topology{{{0, {}}}}));
+    CHECK_FALSE(well_formed(topology{{{-2, {}}, {-3, {}}}}));
 }
 
 TEST_CASE("coordinates and ranks are each other's inverse") {

@@ -152,10 +152,11 @@ inline constexpr device l4{.name = "L4",
                            .power = 72_watts};
 inline constexpr device l20{.name = "L20",
                             .as_of = {2025, 7},
-                            .source = "Step-3 report section 6 (bandwidth); LLM-Viewer hardware table (the rest)",
-                            .dense = {.bf16 = 119.5_TFLOPS, .int8 = 239_TFLOPS},
+                            .source = "Step-3 report section 6; FlagScale chip profile nvidia_l20",
+                            .dense = {.bf16 = 119.5_TFLOPS},
                             .memory = 48_GB,
-                            .bandwidth = 864_GBps};
+                            .bandwidth = 864_GBps,
+                            .power = 275_watts};
 inline constexpr device l40s{.name = "L40S",
                              .as_of = {2026, 9},
                              .source = "aiconfigurator systems/l40s.yaml",

@@ -3,8 +3,8 @@
 // dearer of its FLOP and its bytes, plus its projections; feed-forward layers cost their FLOP. Full use of the device,
 // no head, no communication. What a batch makes of it is in exact_cost.
 //
-//     const token_cost c = cost_per_token(catalog::step3, catalog::h20, catalog::h800, 8192_tokens, convention::step3);
-//     c.total().value * 1e6;   // 0.055 dollars a million
+//     constexpr token_cost c = cost_per_token(catalog::step3, catalog::h20, catalog::h800, 8192_tokens,
+//     convention::step3); static_assert(per_million(c.total()) < 0.056_usd);
 #pragma once
 
 #include <limits>
@@ -23,6 +23,7 @@ struct token_cost {
 };
 
 constexpr units::usd_per_token per_token(units::usd money) { return money / units::token(1); }
+constexpr units::usd per_million(units::usd_per_token cost) { return cost * units::token(1e6); }
 
 constexpr units::usd_per_token attention_cost(const work& w, const device& d, math in = math::fp8) {
     return per_token((roof(w.core, w.kv, d, in).time() + w.linear / rate(d, in)) * d.price);

@@ -16,11 +16,12 @@
 
 namespace ashlar::inline v0::plan {
 
-// x^n by squaring.
+// x^n of a chance x by squaring. Less than 1e-100 is nothing: nvcc takes an underflow for no constant.
 constexpr double power(double x, std::int64_t n) {
+    constexpr double nothing = 1e-100;
     double product = 1;
-    for (; n > 0 && product > 0; n /= 2, x *= x) product *= n % 2 != 0 ? x : 1;
-    return product;
+    for (; n > 0 && product > nothing; n /= 2, x = x < nothing ? 0 : x * x) product *= n % 2 != 0 ? x : 1;
+    return product > nothing ? product : 0;
 }
 
 // C(all - without, draws) / C(all, draws): the chance that `draws` different experts miss `without` given ones.

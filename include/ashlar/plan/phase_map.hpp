@@ -70,4 +70,12 @@ constexpr int edge_level(const phase_map& m, const topology& t) {
     return level_between(t, first, (a < f ? f : a) - 1);
 }
 
+// A map as a type: on a topology that it fits.
+template <phase_map Map, class Topology>
+struct placed {
+    static_assert(well_formed(Map, Topology::value),
+                  "a phase leaves the world, is not cut over exactly its ranks, or half overlaps the other");
+    static constexpr phase_map value = Map;
+};
+
 } // namespace ashlar::inline v0::plan

@@ -42,11 +42,14 @@ struct topology {
 
     level levels[levels_max] = {}; // those of size 1 say nothing
 
-    // Ranks of a domain of this level; 1 at level -1. What does not fit is the largest number.
+    // Ranks of a domain of this level; 1 at level -1. What does not fit is the largest number. (Divides, because
+    // __builtin_mul_overflow is no constant to nvcc.)
     constexpr std::int64_t ranks_within(int at) const {
+        constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
         std::int64_t n = 1;
         for (int k = 0; k <= at; ++k) {
-            if (__builtin_mul_overflow(n, levels[k].size, &n)) return std::numeric_limits<std::int64_t>::max();
+            if (levels[k].size > 1 && n > most / levels[k].size) return most;
+            n *= levels[k].size;
         }
         return n;
     }
