@@ -3,7 +3,8 @@
 #include <ashlar/plan/catalog_models.hpp>
 #include <ashlar/plan/catalog_racks.hpp>
 
-#include <initializer_list>
+#include <iterator>
+#include <string_view>
 
 #include <doctest/doctest.h>
 
@@ -38,6 +39,7 @@ TEST_CASE("models have the parameters that their cards say") {
         {&catalog::smollm2_135m, 0.1345, 0.1345, 0.005},
         {&catalog::deepseek_v4_pro, 1600, 49, 0.02},
     };
+    CHECK(std::size(cards) == std::size(catalog::models));
     for (const published& card : cards) {
         CAPTURE(card.what->name);
         CHECK(well_formed(*card.what));
@@ -70,9 +72,7 @@ TEST_CASE("DeepSeek-V4 at a million tokens needs about 27 % of V3.2's FLOP and a
 }
 
 TEST_CASE("every device says where its numbers are from, and how sure they are") {
-    using namespace catalog;
-    for (const device* d : {&h800, &h20, &a800, &ascend_910b, &a100, &h100, &h200, &b200, &b300, &gb200, &gb300, &l4,
-                            &l20, &l40s, &rubin, &rubin_cpx, &groq3_lpu, &mi455x, &ascend_910c_die}) {
+    for (const device* d : catalog::devices) {
         CAPTURE(d->name);
         CHECK(d->name[0] != 0);
         CHECK(d->source[0] != 0);
@@ -83,8 +83,29 @@ TEST_CASE("every device says where its numbers are from, and how sure they are")
         CHECK(d->dense.bf16 + d->dense.fp8 + d->dense.fp4 > units::flop_rate());
         CHECK((d->scale_up_size == 1 || d->scale_up_size >= 8));
     }
-    CHECK(rubin.is == status::announced);
-    CHECK(h100.is == status::shipping);
+    CHECK(catalog::rubin.is == status::announced);
+    CHECK(catalog::h100.is == status::shipping);
+}
+
+TEST_CASE("every rack has a main device, a domain that holds it, and a source") {
+    for (const rack* r : catalog::racks) {
+        CAPTURE(r->name);
+        CHECK(r->source[0] != 0);
+        CHECK(well_formed(r->scale_up));
+        CHECK(r->devices() == r->main.scale_up_size);
+        CHECK((r->prefill_count == 0) == (r->prefill.name[0] == 0));
+    }
+}
+
+TEST_CASE("names in the catalogue are unique") {
+    const auto unique = [](const auto& list) {
+        for (const auto* a : list) {
+            for (const auto* b : list) CHECK((a == b || std::string_view(a->name) != b->name));
+        }
+    };
+    unique(catalog::models);
+    unique(catalog::devices);
+    unique(catalog::racks);
 }
 
 TEST_CASE("a price or a measured bandwidth is changed by the one who knows it") {

@@ -4,6 +4,8 @@
 #include <ashlar/plan/catalog_devices.hpp>
 #include <ashlar/plan/catalog_models.hpp>
 
+#include <initializer_list>
+
 #include <doctest/doctest.h>
 
 using namespace ashlar;
@@ -47,6 +49,40 @@ TEST_CASE("each group of layers meets its own limit") {
     const step_time step = decode_step(hybrid, catalog::h20, 64_requests, 32768_tokens, stored::fp8);
     const work w = work_per_token(hybrid, 32768_tokens);
     CHECK(step.core > roof(w.core * 64, w.kv * 64, catalog::h20, math::fp8).time());
+}
+
+TEST_CASE("measured attention layers take between 1/0.95 and 1/0.6 of the roofline's time, but for one kernel") {
+    // Step-3 report, Table 9: us a layer, 64 requests on each of four GPUs, BF16 attention, 8-bit GEMM
+    const attention mfa_layer = mfa({64, 256, 2048}, stored::bf16), gqa_layer = gqa({64, 4, 128}, stored::bf16);
+    const attention mla_layer = mla({.query_heads = 128, .query_rank = 1536}, stored::bf16);
+    struct measured {
+        attention mix;
+        int hidden;
+        const device* on;
+        double us_8k, us_32k, least, most;
+    };
+    const measured table[] = {
+        {mfa_layer, 7168, &catalog::h800, 281, 791, 0.6, 0.95},
+        {mfa_layer, 7168, &catalog::h20, 438, 1452, 0.6, 0.95},
+        {mfa_layer, 7168, &catalog::a800, 531, 1484, 0.6, 0.95},
+        {mla_layer, 7168, &catalog::h800, 372, 1125, 0.6, 0.95},
+        {mla_layer, 7168, &catalog::h20, 1252, 4817, 0.6, 0.95},
+        {gqa_layer, 4096, &catalog::h800, 382, 1391, 0.6, 0.95},
+        {gqa_layer, 4096, &catalog::a800, 791, 3010, 0.6, 0.95},
+        {gqa_layer, 4096, &catalog::h20, 812, 3042, 0.3, 0.4},
+    };
+    for (const measured& m : table) {
+        const model layer{.hidden = m.hidden, .groups = {{1, m.mix, dense(1)}}};
+        for (const bool far : {false, true}) {
+            const units::token context = far ? 32768_tokens : 8192_tokens;
+            const units::second bound = decode_step(layer, *m.on, 64_requests, context, stored::fp8).attention();
+            const double reached = bound.value * 1e6 / (far ? m.us_32k : m.us_8k);
+            CAPTURE(m.on->name);
+            CAPTURE(context.value);
+            CHECK(reached > m.least);
+            CHECK(reached < m.most);
+        }
+    }
 }
 
 TEST_CASE("a derated device is slower in what it is derated in") {

@@ -222,4 +222,9 @@ inline constexpr device ascend_910c_die{.name = "Ascend 910C die",
                                         .scale_out = 200_Gbps,
                                         .scale_up_size = 768};
 
+// All of them: to look one up by its name.
+inline constexpr const device* devices[] = {
+    &h800,  &h20, &a800, &ascend_910b, &a100,  &h100,      &h200,      &b200,   &b300,           &gb200,
+    &gb300, &l4,  &l20,  &l40s,        &rubin, &rubin_cpx, &groq3_lpu, &mi455x, &ascend_910c_die};
+
 } // namespace ashlar::inline v0::plan::catalog

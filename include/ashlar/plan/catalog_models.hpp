@@ -119,4 +119,9 @@ inline constexpr model smollm2_135m{.name = "SmolLM2-135M",
                                     .tied = true,
                                     .groups = {{30, gqa({9, 3, 64}, stored::bf16), dense(1536)}}};
 
+// All of them: to look one up by its name.
+inline constexpr const model* models[] = {
+    &step3,    &deepseek_v3,     &deepseek_v32, &deepseek_v4_pro, &kimi_k2,  &qwen3_235b, &qwen3_30b,    &qwen3_32b,
+    &qwen3_8b, &llama4_maverick, &minimax_m1,   &minimax_m25,     &ernie_45, &pangu_pro,  &llama31_405b, &smollm2_135m};
+
 } // namespace ashlar::inline v0::plan::catalog

@@ -77,4 +77,8 @@ inline constexpr rack cloudmatrix_384{.name = "CloudMatrix384",
                                       .main = ascend_910c_die,
                                       .scale_up = cloudmatrix384::value};
 
+// All of them: to look one up by its name.
+inline constexpr const rack* racks[] = {&gb200_nvl72,           &gb300_nvl72, &vera_rubin_nvl72,
+                                        &vera_rubin_nvl144_cpx, &lpx,         &cloudmatrix_384};
+
 } // namespace ashlar::inline v0::plan::catalog
