@@ -47,7 +47,7 @@ TEST_CASE("a token has fewer destinations than experts") {
 
 TEST_CASE("a batch touches experts until it has touched them all") {
     CHECK(experts_touched(dsv3, 1) == doctest::Approx(9));
-    CHECK(experts_touched(dsv3, 1e18) == doctest::Approx(257));
+    CHECK(experts_touched(dsv3, 1e30) == doctest::Approx(257));
     CHECK(experts_touched(dense(100), 5) == 1);
     double before = 0;
     for (int tokens = 0; tokens < 200; ++tokens) {

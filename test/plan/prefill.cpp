@@ -38,6 +38,29 @@ TEST_CASE("a prompt in two pieces is the prompt") {
     }
 }
 
+TEST_CASE("MLA unpacks its latents for a prompt: 192 elements of score and 128 of value a head") {
+    const attention mix = mla({.query_heads = 128, .query_rank = 1536});
+    const model layer{.hidden = 7168, .groups = {{1, mix, dense(18432)}}};
+    const double n = 1000;
+    const double once = n * (2 * attention_weights(mix, 7168) + ffn_flop(dense(18432), 7168).value);
+    CHECK(prefill_flop(layer, 1000_tokens).value == doctest::Approx(2.0 * 128 * (192 + 128) * n * n / 2 + once));
+}
+
+TEST_CASE("an indexer scores every pair, whatever it keeps") {
+    const reach all{.top_k = 0, .index_heads = 64, .index_dim = 128},
+        few{.top_k = 10, .index_heads = 64, .index_dim = 128};
+    const attention mix = mla({.query_heads = 128});
+    const model dense_one{.hidden = 7168, .groups = {{1, mix, dense(1)}}};
+    const model with_all{.hidden = 7168, .groups = {{1, sees(mix, all), dense(1)}}};
+    const model with_few{.hidden = 7168, .groups = {{1, sees(mix, few), dense(1)}}};
+    const double n = 1000, scores = 2.0 * 64 * 128 * n * n / 2;
+    const double index = 2 * n * (attention_weights(sees(mix, all), 7168) - attention_weights(mix, 7168));
+    CHECK((prefill_flop(with_all, 1000_tokens) - prefill_flop(dense_one, 1000_tokens)).value ==
+          doctest::Approx(scores + index));
+    CHECK((prefill_flop(with_all, 1000_tokens) - prefill_flop(with_few, 1000_tokens)).value ==
+          doctest::Approx(2.0 * 128 * 320 * (n * n / 2 - (50 + 10 * (n - 10)))));
+}
+
 TEST_CASE("ten million tokens do not overflow") {
     constexpr units::flop all = prefill_flop(catalog::deepseek_v3, 10'000'000_tokens);
     static_assert(all.value > 1e20 && all.value < 1e24);

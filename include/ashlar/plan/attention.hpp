@@ -4,7 +4,7 @@
 // lightning and gated-delta layers are `recurrent`. Windows, chunks, compression and top-k belong to the reach.
 //
 //     constexpr attention full = mla({.query_heads = 128, .query_rank = 1536});
-//     constexpr attention dsa = sparse(full, {.top_k = 2048, .index_heads = 64, .index_dim = 128});
+//     constexpr attention dsa = sees(full, {.top_k = 2048, .index_heads = 64, .index_dim = 128});
 //
 // Every count below is of one layer and one decoded token of one request. Formulas: Step-3 report (arXiv 2507.19427)
 // section 3 and its tables; DeepSeek-V2 (2405.04434) for MLA with absorbed projections.

@@ -3,8 +3,8 @@
 // dearer of its FLOP and its bytes, plus its projections; feed-forward layers cost their FLOP. Full use of the device,
 // no head, no communication. What a batch makes of it is in exact_cost.
 //
-//     constexpr token_cost c = cost_per_token(catalog::step3, catalog::h20, catalog::h800, 8192_tokens,
-//     convention::step3); static_assert(per_million(c.total()) < 0.056_usd);
+//     constexpr token_cost split = cost_per_token(catalog::step3, catalog::h20, catalog::h800, 8192_tokens);
+//     static_assert(per_million(split.total()) < 0.056_usd);
 #pragma once
 
 #include <limits>

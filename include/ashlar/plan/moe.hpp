@@ -34,8 +34,8 @@ constexpr double chance_of_missing(double all, double without, int draws) {
 // Experts whose weights a batch of tokens reads, routed evenly and independently; the shared ones always.
 constexpr double experts_touched(const ffn& f, double tokens) {
     if (!f.routed()) return f.shared;
-    return f.shared +
-           f.experts * (1 - power(1 - static_cast<double>(f.active) / f.experts, static_cast<std::int64_t>(tokens)));
+    const double misses = 1 - static_cast<double>(f.active) / f.experts; // of one token, one expert
+    return f.shared + f.experts * (1 - power(misses, static_cast<std::int64_t>(tokens < 1e18 ? tokens : 1e18)));
 }
 
 // Tokens of a step at which the layer is bound by FLOPS and by reading weights alike: balance / (2 sparsity), for
