@@ -17,9 +17,12 @@
 #include <ashlar/plan/ffn.hpp>
 #include <ashlar/plan/model.hpp>
 #include <ashlar/plan/moe.hpp>
+#include <ashlar/plan/number.hpp>
 #include <ashlar/plan/phase_map.hpp>
 #include <ashlar/plan/precision.hpp>
 #include <ashlar/plan/prefill.hpp>
 #include <ashlar/plan/rack.hpp>
+#include <ashlar/plan/ratio.hpp>
 #include <ashlar/plan/roofline.hpp>
+#include <ashlar/plan/stage.hpp>
 #include <ashlar/plan/topology.hpp>
