@@ -8,17 +8,22 @@
 //     static_assert(per_million(cost.total()) < 0.06_usd);
 #pragma once
 
+#include <ashlar/plan/afd.hpp>
 #include <ashlar/plan/attention.hpp>
 #include <ashlar/plan/catalog_devices.hpp>
 #include <ashlar/plan/catalog_models.hpp>
 #include <ashlar/plan/catalog_racks.hpp>
+#include <ashlar/plan/colocated.hpp>
 #include <ashlar/plan/cost.hpp>
+#include <ashlar/plan/cp.hpp>
+#include <ashlar/plan/design.hpp>
 #include <ashlar/plan/device.hpp>
 #include <ashlar/plan/ffn.hpp>
 #include <ashlar/plan/model.hpp>
 #include <ashlar/plan/moe.hpp>
 #include <ashlar/plan/number.hpp>
 #include <ashlar/plan/phase_map.hpp>
+#include <ashlar/plan/pipeline.hpp>
 #include <ashlar/plan/precision.hpp>
 #include <ashlar/plan/prefill.hpp>
 #include <ashlar/plan/rack.hpp>

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <initializer_list>
+
 #include <ashlar/core/random.hpp>
 #include <ashlar/plan/moe.hpp>
 

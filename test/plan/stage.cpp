@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <initializer_list>
+
 #include <ashlar/plan/catalog_devices.hpp>
 #include <ashlar/plan/catalog_models.hpp>
 #include <ashlar/plan/roofline.hpp>

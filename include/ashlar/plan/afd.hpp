@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <type_traits>
 
 #include <ashlar/core/quantity.hpp>
@@ -48,7 +49,7 @@ struct deployment {
     device attention{}, ffn{};
     int attention_ranks = 1, ffn_ranks = 1;
     int ffn_group = 1;         // FFN ranks that share one copy of a token and cut each expert (tensor parallel)
-    int attention_cut = 1;     // ranks over which attention's projections are cut
+    double attention_cut = 1;  // attention projections / what a rank holds of them
     units::request requests{}; // of an attention rank, all micro-batches
     units::token context{};
     units::second per_token{}; // the objective
@@ -131,10 +132,8 @@ constexpr stage_times stages_of(const deployment& d, const serving_work& w, unit
                                       d.wire.dispatch.bytes(), d.wire.combine.bytes());
     const units::wire_rate from = d.card.value > 0 ? d.card : port(d.attention, all);
     const units::wire_rate to = d.card.value > 0 ? d.card : port(d.ffn, all);
-    return {attention_time(
-                w, d.attention, a,
-                {.requests = d.requests.value / d.micro_batches, .weight_ranks = static_cast<double>(d.attention_cut)},
-                longest),
+    return {attention_time(w, d.attention, a,
+                           {.requests = d.requests.value / d.micro_batches, .weight_ranks = d.attention_cut}, longest),
             a.dispatch_start + dispatch_time(b, from * a.dispatch, to * a.dispatch),
             ffn_time(w, d.ffn, d.reached_ffn, d.tokens(), d.ffn_ranks),
             a.combine_start + combine_time(b, from * a.combine, to * a.combine)};
