@@ -69,7 +69,6 @@ struct deployment {
     double ratio_loss_max = 0.15; // of throughput
 
     constexpr double tokens() const { return requests.value * attention_ranks / micro_batches; } // of a micro-batch
-    friend constexpr bool operator==(const deployment&, const deployment&) = default;
 };
 
 struct verdict {

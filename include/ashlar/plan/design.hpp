@@ -39,8 +39,6 @@ struct design_query {
     double parameters_min = 300e9, parameters_max = 330e9; // without tables
     double active_experts_max = 40e9;                      // parameters of the experts that a token meets
     int width_max = 8192;                                  // of an expert
-
-    friend constexpr bool operator==(const design_query&, const design_query&) = default;
 };
 
 // The least share of active experts that keeps FFN ranks busy behind this network. It grows with the hidden size and
