@@ -19,14 +19,33 @@ colocated_options within(double seconds, double ranks) { return {.ranks = ranks,
 
 TEST_CASE("the largest batch meets its limit and the next one of its size does not") {
     const auto steps = [](double n) { return units::second(n < 40 ? 1 + n : 41 + 4 * (n - 40)); };
-    for (const double limit : {2.0, 10.0, 60.0, 200.0, 270.0}) {
-        const double n = largest_batch(100, units::second(limit), steps);
+    const auto largest = [&](double most, double limit) {
+        return largest_batch({most, steps(most)}, units::second(1), units::second(limit), steps).requests;
+    };
+    for (const double limit : {2.0, 3.0, 10.0, 60.0, 200.0, 270.0}) {
+        const double n = largest(100, limit);
+        CHECK(n >= 1);
         CHECK(steps(n).value <= limit);
         CHECK(steps(n * 1.15 + 1).value > limit);
     }
-    CHECK(largest_batch(100, units::second(1.5), steps) == 0);
-    CHECK(largest_batch(100, units::second(1e9), steps) == 100);
-    CHECK(largest_batch(0.5, units::second(1e9), steps) == 0);
+    CHECK(largest(100, 1.5) == 0);
+    CHECK(largest(100, 0.5) == 0);
+    CHECK(largest(100, 1e9) == 100);
+    CHECK(largest(1e9, 1e6) > 2e5);
+}
+
+TEST_CASE("a colocated step adds up the same stages as anything else") {
+    const serving_work w = deepseek(4096);
+    const device& d = catalog::h200;
+    const colocated_options o = within(0.1, 32);
+    for (const double requests : {1.0, 24.0, 256.0}) {
+        const units::second layers =
+            (attention_time(w, d, o.reached, {.requests = requests}) + ffn_time(w, d, o.reached, requests * 32, 32)) *
+            61.0;
+        const units::second way = exchange_time(w, d.scale_out, o.reached, requests * 8 * 0.75, o.wire).both() * 58.0;
+        CHECK(wide_ep_step(w, d, o, requests, 8).value ==
+              doctest::Approx((layers + way + head_time(w, d, o.reached, requests)).value));
+    }
 }
 
 TEST_CASE("wide EP takes what memory and objective allow") {

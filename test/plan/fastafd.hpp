@@ -81,9 +81,8 @@ constexpr plan::deployment disaggregated(const point& p) {
 constexpr double afd_rate(const point& p, plan::transfer by = plan::transfer::occupying) {
     const plan::deployment d = disaggregated(p);
     const plan::serving_work w = plan::work_of(d.what, d.context, d.weights);
-    const units::second step =
-        plan::decode_time(plan::stages_of(d, w), static_cast<int>(w.layers), d.micro_batches, by) +
-        plan::head_time(w, d.attention, d.reached_attention, d.requests.value);
+    const units::second step = plan::decode_time(plan::stages_of(d), static_cast<int>(w.layers), d.micro_batches, by) +
+                               plan::head_time(w, d.attention, d.reached_attention, d.requests.value);
     return p.requests * p.trays / (p.trays + 1) / step.value;
 }
 constexpr double ep_rate(const point& p, const plan::efficiency& reached = in_vllm()) {

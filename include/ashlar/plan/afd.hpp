@@ -10,7 +10,6 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <type_traits>
 
 #include <ashlar/core/quantity.hpp>
@@ -106,6 +105,12 @@ constexpr double margin_of(double need, double limit) {
 }
 constexpr double margin_of(units::second need, units::second limit) { return margin_of(need.value, limit.value); }
 
+// Names and sources apart.
+constexpr bool same_figures(const device& a, const device& b) {
+    return a.dense == b.dense && a.memory == b.memory && a.bandwidth == b.bandwidth && a.scale_up == b.scale_up &&
+           a.scale_out == b.scale_out && a.scale_up_size == b.scale_up_size && a.price == b.price;
+}
+
 // A colocated plan's worth: tokens a dollar if there are prices, tokens a second and device if not.
 struct best_colocated {
     double worth = 0;
@@ -124,99 +129,116 @@ constexpr double copies_of(const deployment& d, const ffn& routed) {
     return d.goes == dispatch_to::each_expert ? routed.active : distinct_destinations(routed, groups);
 }
 
-constexpr stage_times stages_of(const deployment& d, const serving_work& w, units::second* longest = nullptr) {
+constexpr stage_times stages_of(const deployment& d, const serving_work& w, const stage_costs& attention,
+                                const stage_costs& ffn, double copies, units::second* longest = nullptr) {
     const efficiency& a = d.reached_attention;
-    const double copies = copies_of(d, w.routed), all = d.attention_ranks + d.ffn_ranks;
+    const double all = d.attention_ranks + d.ffn_ranks;
     const crossing_bytes b = bytes_of(d.tokens(), w.hidden, copies, d.attention_ranks, d.ffn_ranks,
                                       d.wire.dispatch.bytes(), d.wire.combine.bytes());
     const units::wire_rate from = d.card.value > 0 ? d.card : port(d.attention, all);
     const units::wire_rate to = d.card.value > 0 ? d.card : port(d.ffn, all);
-    return {attention_time(w, d.attention, a,
-                           {.requests = d.requests.value / d.micro_batches, .weight_ranks = d.attention_cut}, longest),
+    return {attention_time(attention, {.requests = d.requests.value / d.micro_batches, .weight_ranks = d.attention_cut},
+                           longest),
             a.dispatch_start + dispatch_time(b, from * a.dispatch, to * a.dispatch),
-            ffn_time(w, d.ffn, d.reached_ffn, d.tokens(), d.ffn_ranks),
+            ffn_time(ffn, d.tokens(), d.ffn_ranks),
             a.combine_start + combine_time(b, from * a.combine, to * a.combine)};
 }
+constexpr stage_times stages_of(const deployment& d) {
+    const serving_work w = work_of(d.what, d.context, d.weights);
+    return stages_of(d, w, costs_on(w, d.attention, d.reached_attention), costs_on(w, d.ffn, d.reached_ffn),
+                     copies_of(d, w.routed));
+}
+
+namespace detail {
+// What one kind of device would do colocated, on all ranks and in one scale-up domain.
+constexpr void compare(verdict& v, best_colocated& best, const deployment& d, const serving_work& w, const device& on,
+                       const stage_costs& costs, const efficiency& reached, double dollars) {
+    colocated_options o{.ranks = static_cast<double>(d.attention_ranks + d.ffn_ranks),
+                        .per_token = d.per_token,
+                        .accepted = d.accepted,
+                        .reached = reached,
+                        .wire = d.wire,
+                        .usable_memory = d.usable_memory,
+                        .latency = d.latency};
+    best.take(v.wide_ep, best_wide_ep(w, on, o, costs), dollars);
+    best.take(v.helix, best_helix(w, on, o, costs, d.what.main_group().mix), dollars);
+    if (on.scale_up_size >= o.ranks) return;
+    o.ranks = on.scale_up_size;
+    best.take(v.domain_ep, best_wide_ep(w, on, o, costs), dollars);
+}
+} // namespace detail
 
 constexpr verdict judge(const deployment& d) {
     using detail::margin_of;
     const serving_work w = work_of(d.what, d.context, d.weights);
+    const stage_costs attention = costs_on(w, d.attention, d.reached_attention);
+    const stage_costs ffn = costs_on(w, d.ffn, d.reached_ffn);
     const double m = d.micro_batches, tokens = d.tokens(), copies = copies_of(d, w.routed);
+    const double ranks = d.attention_ranks + d.ffn_ranks, made = d.requests.value * d.attention_ranks * d.accepted;
     const int layers = static_cast<int>(w.layers);
     verdict v;
     const auto say = [&](reason r, double margin) {
         v.margins[static_cast<int>(r)] = margin;
         v.failed |= static_cast<std::uint32_t>(margin < 0) << static_cast<int>(r);
     };
+
     units::second longest;
-    const stage_times t = v.stages = stages_of(d, w, &longest);
+    const stage_times t = v.stages = stages_of(d, w, attention, ffn, copies, &longest);
     const units::second budget = v.budget = stage_budget(d.per_token, layers, d.micro_batches, d.accepted, d.gap);
-    const units::second head = head_time(w, d.attention, d.reached_attention, d.requests.value);
-    const units::second step = decode_time(t, layers, d.micro_batches, d.by) + head + d.gap;
+    const units::second step = decode_time(t, layers, d.micro_batches, d.by) + d.gap +
+                               head_time(w, d.attention, d.reached_attention, d.requests.value);
     v.per_token = step / d.accepted;
     v.micro_batches_to_hide = micro_batches_to_hide(t);
-    const double ranks = d.attention_ranks + d.ffn_ranks, made = d.requests.value * d.attention_ranks * d.accepted;
     v.rate = made / (step.value * ranks);
     const bool priced = d.attention.price.value > 0 && d.ffn.price.value > 0;
     const units::usd_rate price = d.attention.price * d.attention_ranks + d.ffn.price * d.ffn_ranks;
     if (priced) v.cost = step * price / units::token(made);
 
-    say(reason::dense_model, w.routed.routed() ? 1 : -1);
     const units::byte slot = d.wire.dispatch.of(w.hidden), back = d.wire.combine.of(w.hidden);
     const units::byte held =
         w.attention_weights / d.attention_cut + w.tables + (w.kv_request + slot + back * copies) * d.requests.value;
     const units::byte experts = w.ffn_weights / d.ffn_ranks + (slot + back) * (tokens * copies * m / d.ffn_ranks);
+    const units::second projections =
+        w.attention_weights / (w.layers * d.attention_cut) / (d.attention.bandwidth * d.reached_attention.weights);
+    const units::second expert_read =
+        w.ffn_weights / (w.layers * d.ffn_ranks) / (d.ffn.bandwidth * d.reached_ffn.weights);
+    const units::second loop_budget = budget * m;
+    say(reason::dense_model, w.routed.routed() ? 1 : -1);
     say(reason::hbm_attention, margin_of(held.value, d.attention.memory.value * d.usable_memory));
     say(reason::hbm_ffn, margin_of(experts.value, d.ffn.memory.value * d.usable_memory));
-    say(reason::attention_weights_floor, margin_of(w.attention_weights / (w.layers * d.attention_cut) /
-                                                       (d.attention.bandwidth * d.reached_attention.weights),
-                                                   budget));
-    say(reason::ffn_weights_floor,
-        margin_of(w.ffn_weights / (w.layers * d.ffn_ranks) / (d.ffn.bandwidth * d.reached_ffn.weights), budget));
+    say(reason::attention_weights_floor, margin_of(projections, budget));
+    say(reason::ffn_weights_floor, margin_of(expert_read, budget));
     say(reason::attention_budget, margin_of(t.attention, budget));
     say(reason::ffn_budget, margin_of(t.ffn, budget));
     say(reason::network_budget, margin_of(t.way(), budget));
-    const units::wire_rate card = d.card.value > 0 ? d.card : port(d.ffn, ranks);
-    const units::flop_rate peak = rate(d.ffn, d.weights.in);
-    const bool asks = d.utilisation > 0 && peak.value > 0 && w.routed.routed();
-    say(reason::network_intensity,
-        asks ? hfu_cap(network_intensity(w.routed, d.wire), card, peak) / d.utilisation - 1 : 1);
-    say(reason::pipeline_depth, margin_of(t.loop(), budget * m));
-    say(reason::latency_floor, margin_of(t.loop() + (d.latency + d.jitter) * 2.0, budget * m));
-
-    if (peak.value > 0) {
-        const double knee = knee_batch(w.routed, balance(d.ffn, d.weights.in), d.weights).value;
-        say(reason::knee_unreached, tokens / knee - 1);
-        // Attention ranks for each FFN rank: ours, and that at which the FFN's arithmetic takes as long as the rest.
-        units::second a_token;
-        for (int i = 0; i < w.kind_count; ++i) {
-            a_token += flop_time(w.kinds[i].feed * w.kinds[i].count, d.ffn, w.in, d.reached_ffn) / w.layers;
-        }
-        const units::second floor =
-            max(t.attention, w.ffn_weights / (w.layers * d.ffn_ranks) / (d.ffn.bandwidth * d.reached_ffn.weights));
-        const double ours = static_cast<double>(d.attention_ranks) / d.ffn_ranks;
-        const double best = floor / (a_token * (d.requests.value / m));
-        const double reached = ours / (ours + 1) / t.busiest().value, most = best / (best + 1) / floor.value;
-        say(reason::quantised_ratio, reached / most - 1 + d.ratio_loss_max);
-    }
+    say(reason::pipeline_depth, margin_of(t.loop(), loop_budget));
+    say(reason::latency_floor, margin_of(t.loop() + (d.latency + d.jitter) * 2.0, loop_budget));
     say(reason::layer_variance, margin_of(longest / t.attention, d.layer_spread_max));
 
+    double intensity = 1, knee = 1, ratio = 1;
+    if (const units::flop_rate peak = rate(d.ffn, d.weights.in); peak.value > 0) {
+        const units::wire_rate card = d.card.value > 0 ? d.card : port(d.ffn, ranks);
+        if (d.utilisation > 0 && w.routed.routed()) {
+            intensity = hfu_cap(network_intensity(w.routed, d.wire), card, peak) / d.utilisation - 1;
+        }
+        knee = tokens / knee_batch(w.routed, balance(d.ffn, d.weights.in), d.weights).value - 1;
+        // Attention ranks for each FFN rank: ours, and that at which experts compute as long as all else takes.
+        units::second feed;
+        for (int i = 0; i < ffn.kind_count; ++i) feed += ffn.kinds[i].feed * (ffn.kinds[i].count / w.layers);
+        const units::second floor = max(t.attention, expert_read);
+        const double ours = static_cast<double>(d.attention_ranks) / d.ffn_ranks;
+        const double best = floor / (feed * (d.requests.value / m));
+        const double reached = ours / (ours + 1) / t.busiest().value, most = best / (best + 1) / floor.value;
+        ratio = reached / most - 1 + d.ratio_loss_max;
+    }
+    say(reason::network_intensity, intensity);
+    say(reason::knee_unreached, knee);
+    say(reason::quantised_ratio, ratio);
+
     detail::best_colocated best;
-    const attention& main = d.what.main_group().mix;
-    for (const device* on : {&d.attention, &d.ffn}) {
-        if (on == &d.ffn && d.ffn == d.attention) break;
-        const double dollars = priced ? on->price.value : 0;
-        colocated_options o{.ranks = ranks,
-                            .per_token = d.per_token,
-                            .accepted = d.accepted,
-                            .reached = d.reached_attention,
-                            .wire = d.wire,
-                            .usable_memory = d.usable_memory,
-                            .latency = d.latency};
-        best.take(v.wide_ep, best_wide_ep(w, *on, o), dollars);
-        best.take(v.helix, best_helix(w, *on, o, main), dollars);
-        o.ranks = on->scale_up_size < ranks ? on->scale_up_size : ranks;
-        best.take(v.domain_ep, best_wide_ep(w, *on, o), dollars);
+    detail::compare(v, best, d, w, d.attention, attention, d.reached_attention, priced ? d.attention.price.value : 0);
+    if (!detail::same_figures(d.ffn, d.attention)) {
+        detail::compare(v, best, d, w, d.ffn, ffn, d.reached_ffn, priced ? d.ffn.price.value : 0);
     }
     v.best_colocated = best.worth;
     say(reason::beaten_by, best.worth > 0 ? (priced ? 1 / v.cost.value : v.rate) / best.worth - 1 : 1);

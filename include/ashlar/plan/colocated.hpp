@@ -37,88 +37,170 @@ constexpr units::second head_time(const serving_work& w, const device& d, const 
                w.tables / (2 * ranks) / (d.bandwidth * e.weights));
 }
 
-// One step of wide EP with `requests` on each rank, nothing overlapped. A token goes to `copies` ranks; those in the
-// scale-up domain cost its port, the others the card's.
+// One way of serving, ready to be asked for a step of any number of requests: everything below is of all layers, and of
+// one request or constant. `cut` says over how many ranks.
+struct colocated_cut {
+    double attention = 1, projections = 1, experts = 1; // ranks that share a request, weights, experts
+    double tokens_each = 1;                             // tokens in the experts for each request counted
+};
+struct colocated_step {
+    struct kind {
+        units::second core{}, linear{}, projections{}, feed{}, expert{};
+        ffn shape{};
+    };
+    kind kinds[model::groups_max];
+    int kind_count = 0;
+    double tokens_each = 1;
+    units::second starts{}, fixed_way{}, way{}, head{}, head_read{};
+
+    constexpr colocated_step(const stage_costs& c, colocated_cut cut)
+        : kind_count(c.kind_count), tokens_each(cut.tokens_each) {
+        const double core = 1 / cut.attention, projections = 1 / cut.projections, experts = 1 / cut.experts;
+        for (int i = 0; i < c.kind_count; ++i) {
+            const stage_costs::kind& k = c.kinds[i];
+            kinds[i] = {k.core * (core * k.count),
+                        k.linear * (projections * k.count),
+                        k.projections * (projections * k.count),
+                        k.feed * (experts * tokens_each * k.count),
+                        k.expert * (experts * k.count),
+                        k.shape};
+        }
+        starts = (c.attention_start + c.ffn_start) * c.layers;
+    }
+    constexpr units::second least() const { return starts + fixed_way + head_read; }
+    constexpr units::second compute(double requests) const {
+        units::second sum = starts;
+        for (int i = 0; i < kind_count; ++i) {
+            const kind& k = kinds[i];
+            sum += k.core * requests + max(k.linear * requests, k.projections) +
+                   max(k.feed * requests, k.expert * experts_met(k.shape, requests * tokens_each));
+        }
+        return sum;
+    }
+    constexpr units::second way_of(double requests) const { return fixed_way + way * requests; }
+    constexpr units::second head_of(double requests) const { return max(head * requests, head_read); }
+    // Nothing overlaps.
+    constexpr units::second serial(double requests) const {
+        return compute(requests) + way_of(requests) + head_of(requests);
+    }
+    // Two halves take turns: one computes while the other travels. Weights are read twice.
+    constexpr units::second halves(double requests) const {
+        return max(compute(requests / 2), way_of(requests / 2)) * 2.0 + head_of(requests);
+    }
+};
+
+// Wide EP: each rank has requests of its own, a token goes to `copies` ranks. A copy that stays in the scale-up domain
+// of a larger world is not counted: the card is what is short.
+constexpr colocated_step wide_ep(const serving_work& w, const device& d, const colocated_options& o,
+                                 const stage_costs& costs, double copies) {
+    const double outside = o.ranks > d.scale_up_size ? 1 - d.scale_up_size / o.ranks : 1;
+    const double routed = o.ranks > 1 ? w.routed_layers : 0;
+    const units::second starts = o.reached.dispatch_start + o.reached.combine_start;
+    const units::second one = exchange_time(w, port(d, o.ranks), o.reached, copies * outside, o.wire).both();
+    colocated_step s(costs, {.experts = o.ranks, .tokens_each = o.ranks});
+    if (one.value > 0) {
+        s.fixed_way = starts * routed;
+        s.way = (one - starts) * routed;
+    }
+    s.head = flop_time(w.head, d, math::bf16, o.reached);
+    s.head_read = w.tables / (d.bandwidth * (2 * o.reached.weights));
+    return s;
+}
 constexpr units::second wide_ep_step(const serving_work& w, const device& d, const colocated_options& o,
                                      double requests, double copies, bool halves = false) {
-    const double parts = halves ? 2 : 1, part = requests / parts;
-    const units::second compute =
-        (attention_time(w, d, o.reached, {.requests = part}) + ffn_time(w, d, o.reached, part * o.ranks, o.ranks)) *
-        parts;
-    const double inside = o.ranks <= d.scale_up_size ? o.ranks : d.scale_up_size;
-    const bool leaves = o.ranks > d.scale_up_size;
-    const double share = o.ranks > 1 ? (leaves ? 1 - inside / o.ranks : 1) : 0;
-    const units::second way = exchange_time(w, port(d, o.ranks), o.reached, part * copies * share, o.wire).both() *
-                              (w.routed_layers / w.layers * parts);
-    // Two halves take turns: one computes while the other travels.
-    const units::second layer = halves ? max(compute, way) : compute + way;
-    return layer * w.layers + head_time(w, d, o.reached, requests);
+    const stage_costs costs = costs_on(w, d, o.reached);
+    const colocated_step s = wide_ep(w, d, o, costs, copies);
+    return halves ? s.halves(requests) : s.serial(requests);
 }
 
-// The largest number up to `most` whose step takes at most `limit`, or a little fewer; 0 if not even one does. Steps
-// grow nearly linearly, so a few secants do.
+// Helix: all ranks serve one batch, cut by KV heads first and by context over the rest. Partial outputs are exchanged
+// once; outputs of attention and of the experts are summed over all ranks.
+constexpr colocated_step helix(const serving_work& w, const device& d, const colocated_options& o,
+                               const stage_costs& costs, const attention& heads) {
+    const double tensor = heads.kv_heads < o.ranks ? heads.kv_heads : o.ranks;
+    const cp_decode one{1, static_cast<std::int64_t>(o.ranks / tensor), heads.query_heads, heads.kv_heads,
+                        heads.kind == plan::heads::latent ? heads.latent_dim : heads.value_dim};
+    const units::wire_rate wire = port(d, o.ranks);
+    colocated_step s(costs, {.attention = o.ranks, .projections = o.ranks, .experts = o.ranks});
+    const units::byte sums(2 * 2 * w.hidden * stored::bf16.bytes());
+    s.fixed_way = o.latency * (w.layers * (one.ranks > 1 ? 3 : 2));
+    s.way = (helix_bytes(one, tensor) / wire + sums / (wire * o.reached.combine)) * w.layers;
+    s.head = flop_time(w.head, d, math::bf16, o.reached) / o.ranks;
+    s.head_read = w.tables / (d.bandwidth * (2 * o.reached.weights * o.ranks));
+    return s;
+}
+
+struct batch {
+    double requests = 0;
+    units::second step{};
+};
+// The largest whole number up to `high` whose step takes at most `limit`, or a little fewer; 0 if not even one does.
+// `least` is what a step takes at least. Steps grow nearly linearly, so a few secants do.
 template <class Step>
-constexpr double largest_batch(double most, units::second limit, const Step& step) {
-    if (!(most >= 1)) return 0;
-    double high = most, low = 1;
-    double above = step(high).value - limit.value;
-    if (above <= 0) return high;
-    double below = step(low).value - limit.value;
-    if (below > 0) return 0;
-    for (int i = 0; i < 6 && high - low > high / 64; ++i) { // Illinois: an end that stays counts half the next time
-        const double at = low + (high - low) * below / (below - above), now = step(at).value - limit.value;
-        if (now > 0) {
-            high = at;
-            above = now;
+constexpr batch largest_batch(batch high, units::second least, units::second limit, const Step& step) {
+    if (high.step <= limit) return high;
+    batch low{0, least};
+    double above = (high.step - limit).value, below = (least - limit).value;
+    if (below > 0) return {};
+    for (int i = 0; i < 6 && high.requests - low.requests > 1 + high.requests / 64; ++i) {
+        const double guess = low.requests + (high.requests - low.requests) * below / (below - above);
+        const double at =
+            guess > low.requests + 1 ? static_cast<double>(static_cast<std::int64_t>(guess)) : low.requests + 1;
+        const batch now{at, step(at)};
+        if (now.step > limit) { // Illinois: an end that stays counts half the next time
+            high = now;
+            above = (now.step - limit).value;
             below /= 2;
         } else {
-            low = at;
-            below = now;
+            low = now;
+            below = (now.step - limit).value;
             above /= 2;
         }
     }
     return low;
 }
 
-constexpr double whole(double requests) { return static_cast<double>(static_cast<std::int64_t>(requests)); }
-
-// With as many requests as memory and objective allow, and two-batch overlap where that is faster.
-constexpr colocated_plan best_wide_ep(const serving_work& w, const device& d, const colocated_options& o) {
-    const double copies = w.routed.routed() ? distinct_destinations(w.routed, static_cast<int>(o.ranks)) : 0;
-    const units::byte fixed = w.attention_weights + w.tables + w.ffn_weights / o.ranks;
-    const double fits = (d.memory * o.usable_memory - fixed) / w.kv_request;
-    const auto step = [&](double requests) {
-        return min(wide_ep_step(w, d, o, requests, copies), wide_ep_step(w, d, o, requests, copies, true));
-    };
-    const double requests = whole(largest_batch(fits, o.per_token * o.accepted, step));
-    if (requests < 1) return {};
-    const units::second time = step(requests);
-    return {requests, time / o.accepted, requests * o.accepted / time.value};
+namespace detail {
+constexpr double whole(double n) { return n > 0 ? static_cast<double>(static_cast<std::int64_t>(n)) : 0; }
+// `devices` serve one batch together.
+constexpr colocated_plan plan_of(const colocated_options& o, double devices, const batch& b) {
+    if (b.requests < 1) return {};
+    return {b.requests, b.step / o.accepted, b.requests * o.accepted / (b.step.value * devices)};
 }
+} // namespace detail
 
-// One step of Helix: all ranks serve one batch, cut by KV heads first and by context over the rest.
-constexpr units::second helix_step(const serving_work& w, const device& d, const colocated_options& o,
-                                   const attention& heads, double requests) {
-    const double tensor = heads.kv_heads < o.ranks ? heads.kv_heads : o.ranks;
-    const cp_decode cut{requests, static_cast<std::int64_t>(o.ranks / tensor), heads.query_heads, heads.kv_heads,
-                        heads.kind == plan::heads::latent ? heads.latent_dim : heads.value_dim};
-    const cp_rank rank{{}, port(d, o.ranks), o.latency};
-    const units::second layer =
-        attention_time(w, d, o.reached, {.requests = requests, .ranks = o.ranks, .weight_ranks = o.ranks}) +
-        helix_exchange_time(cut, rank, tensor) + ffn_time(w, d, o.reached, requests, o.ranks) +
-        // outputs of attention and of the experts are summed over all ranks
-        (o.latency + w.hidden * requests * stored::bf16.of(2) / (rank.wire * o.reached.combine)) * 2;
-    return layer * w.layers + head_time(w, d, o.reached, requests, o.ranks);
+// With as many requests as memory and objective allow, and in two halves if that is faster for all that memory holds.
+constexpr colocated_plan best_wide_ep(const serving_work& w, const device& d, const colocated_options& o,
+                                      const stage_costs& costs) {
+    const units::byte fixed = w.attention_weights + w.tables + w.ffn_weights / o.ranks;
+    const double fits = detail::whole((d.memory * o.usable_memory - fixed) / w.kv_request);
+    if (!(fits >= 1)) return {};
+    const double copies = w.routed.routed() ? distinct_destinations(w.routed, static_cast<int>(o.ranks)) : 0;
+    const colocated_step s = wide_ep(w, d, o, costs, copies);
+    const units::second serial = s.serial(fits), halves = s.halves(fits), limit = o.per_token * o.accepted;
+    return detail::plan_of(
+        o, 1,
+        halves < serial
+            ? largest_batch(
+                  {fits, halves}, s.least(), limit, [&](double requests) { return s.halves(requests); })
+            : largest_batch({fits, serial}, s.least(), limit, [&](double requests) { return s.serial(requests); }));
+}
+constexpr colocated_plan best_wide_ep(const serving_work& w, const device& d, const colocated_options& o) {
+    return best_wide_ep(w, d, o, costs_on(w, d, o.reached));
+}
+constexpr colocated_plan best_helix(const serving_work& w, const device& d, const colocated_options& o,
+                                    const stage_costs& costs, const attention& heads) {
+    const units::byte fixed = (w.attention_weights + w.tables + w.ffn_weights) / o.ranks;
+    const double fits = detail::whole((d.memory * o.usable_memory - fixed) * o.ranks / w.kv_request);
+    if (!(fits >= 1)) return {};
+    const colocated_step s = helix(w, d, o, costs, heads);
+    return detail::plan_of(o, o.ranks,
+                           largest_batch({fits, s.serial(fits)}, s.least(), o.per_token * o.accepted,
+                                         [&](double requests) { return s.serial(requests); }));
 }
 constexpr colocated_plan best_helix(const serving_work& w, const device& d, const colocated_options& o,
                                     const attention& heads) {
-    const units::byte fixed = (w.attention_weights + w.tables + w.ffn_weights) / o.ranks;
-    const double fits = (d.memory * o.usable_memory - fixed) * o.ranks / w.kv_request;
-    const auto step = [&](double requests) { return helix_step(w, d, o, heads, requests); };
-    const double requests = whole(largest_batch(fits, o.per_token * o.accepted, step));
-    if (requests < 1) return {};
-    const units::second time = step(requests);
-    return {requests, time / o.accepted, requests * o.accepted / time.value / o.ranks};
+    return best_helix(w, d, o, costs_on(w, d, o.reached), heads);
 }
 
 } // namespace ashlar::inline v0::plan

@@ -89,41 +89,79 @@ constexpr units::second flop_time(units::flop n, const device& d, math in, const
     return peak.value > 0 ? n / (peak * e.flop) : units::second();
 }
 
+// The same on a device: what each kind of layer takes there, for a token and for reading weights once.
+struct stage_costs {
+    struct kind {
+        double count = 0;
+        units::second core{}, linear{}, feed{}; // of a token; core by the dearer of FLOP and bytes
+        units::second projections{}, expert{};  // to read
+        ffn shape{};
+    };
+    kind kinds[model::groups_max] = {};
+    int kind_count = 0;
+    double layers = 0;
+    units::second attention_start{}, ffn_start{};
+};
+constexpr stage_costs costs_on(const serving_work& w, const device& d, const efficiency& e) {
+    stage_costs c{.kind_count = w.kind_count,
+                  .layers = w.layers,
+                  .attention_start = e.attention_start + e.others,
+                  .ffn_start = e.ffn_start};
+    const double peak = rate(d, w.in).value * e.flop, flop_seconds = peak > 0 ? 1 / peak : 0;
+    const double read_seconds = 1 / (d.bandwidth.value * e.weights), kv_seconds = 1 / (d.bandwidth.value * e.attention);
+    for (int i = 0; i < w.kind_count; ++i) {
+        const layer_kind& k = w.kinds[i];
+        c.kinds[i] = {.count = k.count,
+                      .core = max(units::second(k.core.value * flop_seconds), units::second(k.kv.value * kv_seconds)),
+                      .linear = units::second(k.linear.value * flop_seconds),
+                      .feed = units::second(k.feed.value * flop_seconds),
+                      .projections = units::second(k.attention_weights.value * read_seconds),
+                      .expert = units::second(k.expert.value * read_seconds),
+                      .shape = k.shape};
+    }
+    return c;
+}
+
 // Decoded tokens of one rank's micro-batch, and the ranks that share a request's heads and cache (both evenly).
 struct attention_share {
     double requests = 0;
     double ranks = 1;        // that hold a part of each request's heads or cache
-    double weight_ranks = 1; // over which the projections are cut
+    double weight_ranks = 1; // projections / what a rank holds of them
 };
 // The mean over the layers; `longest` gets that of the slowest.
+constexpr units::second attention_time(const stage_costs& c, attention_share s, units::second* longest = nullptr) {
+    const double share = s.requests / s.ranks, row = s.requests / s.weight_ranks, part = 1 / s.weight_ranks;
+    units::second sum;
+    for (int i = 0; i < c.kind_count; ++i) {
+        const stage_costs::kind& k = c.kinds[i];
+        const units::second all = k.core * share + max(k.linear * row, k.projections * part);
+        sum += all * k.count;
+        if (longest != nullptr) *longest = max(*longest, all + c.attention_start);
+    }
+    return sum / c.layers + c.attention_start;
+}
 constexpr units::second attention_time(const serving_work& w, const device& d, const efficiency& e, attention_share s,
                                        units::second* longest = nullptr) {
-    units::second sum;
-    for (int i = 0; i < w.kind_count; ++i) {
-        const layer_kind& k = w.kinds[i];
-        const double share = s.requests / s.ranks;
-        const units::second core =
-            max(flop_time(k.core * share, d, w.in, e), k.kv * share / (d.bandwidth * e.attention));
-        const units::second linear = max(flop_time(k.linear * (s.requests / s.weight_ranks), d, w.in, e),
-                                         k.attention_weights / s.weight_ranks / (d.bandwidth * e.weights));
-        const units::second all = core + linear + e.attention_start + e.others;
-        sum += all * k.count;
-        if (longest != nullptr) *longest = max(*longest, all);
-    }
-    return sum / w.layers;
+    return attention_time(costs_on(w, d, e), s, longest);
 }
 
+// Experts whose weights so many tokens read. e^-40 is no part of 1: from there on all of them, and nothing to compute.
+constexpr double experts_met(const ffn& f, double tokens) {
+    return tokens * f.active >= 40.0 * f.experts ? f.experts + f.shared : experts_touched(f, tokens);
+}
 // Tokens that enter the feed-forward layers of all `ranks` together; each rank has an even part of the experts.
+constexpr units::second ffn_time(const stage_costs& c, double tokens, double ranks) {
+    const double share = tokens / ranks, part = 1 / ranks;
+    units::second sum;
+    for (int i = 0; i < c.kind_count; ++i) {
+        const stage_costs::kind& k = c.kinds[i];
+        sum += max(k.feed * share, k.expert * (experts_met(k.shape, tokens) * part)) * k.count;
+    }
+    return sum / c.layers + c.ffn_start;
+}
 constexpr units::second ffn_time(const serving_work& w, const device& d, const efficiency& e, double tokens,
                                  double ranks) {
-    units::second sum;
-    for (int i = 0; i < w.kind_count; ++i) {
-        const layer_kind& k = w.kinds[i];
-        const units::byte read = k.expert * (experts_touched(k.shape, tokens) / ranks);
-        sum += (max(flop_time(k.feed * (tokens / ranks), d, w.in, e), read / (d.bandwidth * e.weights)) + e.ffn_start) *
-               k.count;
-    }
-    return sum / w.layers;
+    return ffn_time(costs_on(w, d, e), tokens, ranks);
 }
 
 // The port through which a group of so many ranks talks: the scale-up domain while it holds them all.
