@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// plan_rate POINTS [--time]: judges POINTS deployments at run time, for callgrind to count: a verdict with every reason,
-// its price, and what the devices would do by EP in a scale-up domain, wide EP, Helix and context parallelism. Prints
+// plan_rate POINTS [--time|--two]: judges POINTS deployments at run time, for callgrind to count: a verdict with every
+// reason, its price, and what the devices would do by EP in a scale-up domain, wide EP, Helix and context parallelism.
+// --two has two kinds of devices, and so twice the alternatives. Prints
 // {"points": ..., "allocations": ..., "us": wall time a point, with --time, "check": ...}.
 #include <ashlar/plan.hpp>
 
@@ -27,11 +28,12 @@ int main(int count, char** arguments) {
     const long points = count > 1 ? std::atol(arguments[1]) : 1000;
     const bool timed = count > 2 && std::strcmp(arguments[2], "--time") == 0;
     plan::deployment d{.what = plan::catalog::deepseek_v3,
-                       .attention = plan::catalog::h800,
-                       .ffn = plan::catalog::h800,
+                       .attention = plan::catalog::h200,
+                       .ffn = plan::catalog::h200,
                        .attention_ranks = 32,
                        .ffn_ranks = 16,
                        .per_token = units::second(0.05)};
+    if (count > 2 && std::strcmp(arguments[2], "--two") == 0) d.attention = plan::catalog::h100;
     const auto before = allocations;
     const auto start = std::chrono::steady_clock::now();
     double check = 0;
@@ -42,6 +44,7 @@ int main(int count, char** arguments) {
         const plan::cp_prompt prompt{d.context.value, 0, 8, 128, 128, 192};
         const plan::cp_rank rank{units::flop_rate(7e14), units::wire_rate(5e10), units::second(5e-6)};
         const plan::cp_decode merge{d.requests.value, 8, 128, 1, 512};
+        if (!v.domain_ep.feasible() || !v.wide_ep.feasible() || !v.helix.feasible()) return 1; // then less is counted
         check += v.rate + v.cost.value + v.best_colocated + v.failed + plan::ring_time(prompt, rank).value +
                  plan::tree_merge_time(merge, rank).value;
     }

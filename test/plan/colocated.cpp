@@ -70,18 +70,16 @@ TEST_CASE("two halves hide the way where it is long and cost twice the weights w
 
 TEST_CASE("a request too long for one device is served by Helix alone") {
     const serving_work w = work_of(catalog::llama31_405b, 1000000_tokens, stored::fp8);
-    const attention& heads = catalog::llama31_405b.groups[0].mix;
     CHECK_FALSE(best_wide_ep(w, catalog::gb200, within(0.1, 64)).feasible()); // 516 GB of cache
-    const colocated_plan helix = best_helix(w, catalog::gb200, within(0.1, 64), heads);
+    const colocated_plan helix = best_helix(w, catalog::gb200, within(0.1, 64));
     CHECK(helix.feasible());
     CHECK(helix.per_token <= units::second(0.1));
 }
 
 TEST_CASE("one short request after the other is no work for sixty-four ranks") {
     const serving_work w = deepseek(1024);
-    const attention& heads = catalog::deepseek_v3.groups[0].mix;
     CHECK(best_wide_ep(w, catalog::gb200, within(0.05, 64)).rate >
-          best_helix(w, catalog::gb200, within(0.05, 64), heads).rate);
+          best_helix(w, catalog::gb200, within(0.05, 64)).rate);
 }
 
 // vLLM publishes 2.2k tokens/s an H200 for DeepSeek with wide EP over InfiniBand (its blog, 17 December 2025), without
@@ -96,9 +94,8 @@ TEST_CASE("the published rate of wide EP on H200 lies below what its hardware al
 
 TEST_CASE("a hundred thousand ranks and ten million tokens stay finite") {
     const serving_work w = deepseek(1e7);
-    const attention& heads = catalog::deepseek_v3.groups[0].mix;
     const colocated_plan wide = best_wide_ep(w, catalog::gb200, within(100, 1e5));
-    const colocated_plan helix = best_helix(w, catalog::gb200, within(100, 1e5), heads);
+    const colocated_plan helix = best_helix(w, catalog::gb200, within(100, 1e5));
     CHECK(wide.rate >= 0);
     CHECK(helix.rate > 0);
     CHECK(helix.per_token <= units::second(100));

@@ -161,7 +161,7 @@ constexpr void compare(verdict& v, best_colocated& best, const deployment& d, co
                         .usable_memory = d.usable_memory,
                         .latency = d.latency};
     best.take(v.wide_ep, best_wide_ep(w, on, o, costs), dollars);
-    best.take(v.helix, best_helix(w, on, o, costs, d.what.main_group().mix), dollars);
+    best.take(v.helix, best_helix(w, on, o, costs), dollars);
     if (on.scale_up_size >= o.ranks) return;
     o.ranks = on.scale_up_size;
     best.take(v.domain_ep, best_wide_ep(w, on, o, costs), dollars);

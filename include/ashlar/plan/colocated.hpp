@@ -116,7 +116,8 @@ constexpr units::second wide_ep_step(const serving_work& w, const device& d, con
 // Helix: all ranks serve one batch, cut by KV heads first and by context over the rest. Partial outputs are exchanged
 // once; outputs of attention and of the experts are summed over all ranks.
 constexpr colocated_step helix(const serving_work& w, const device& d, const colocated_options& o,
-                               const stage_costs& costs, const attention& heads) {
+                               const stage_costs& costs) {
+    const attention& heads = w.heads;
     const double tensor = heads.kv_heads < o.ranks ? heads.kv_heads : o.ranks;
     const cp_decode one{1, static_cast<std::int64_t>(o.ranks / tensor), heads.query_heads, heads.kv_heads,
                         heads.kind == plan::heads::latent ? heads.latent_dim : heads.value_dim};
@@ -189,18 +190,17 @@ constexpr colocated_plan best_wide_ep(const serving_work& w, const device& d, co
     return best_wide_ep(w, d, o, costs_on(w, d, o.reached));
 }
 constexpr colocated_plan best_helix(const serving_work& w, const device& d, const colocated_options& o,
-                                    const stage_costs& costs, const attention& heads) {
+                                    const stage_costs& costs) {
     const units::byte fixed = (w.attention_weights + w.tables + w.ffn_weights) / o.ranks;
     const double fits = detail::whole((d.memory * o.usable_memory - fixed) * o.ranks / w.kv_request);
     if (!(fits >= 1)) return {};
-    const colocated_step s = helix(w, d, o, costs, heads);
+    const colocated_step s = helix(w, d, o, costs);
     return detail::plan_of(o, o.ranks,
                            largest_batch({fits, s.serial(fits)}, s.least(), o.per_token * o.accepted,
                                          [&](double requests) { return s.serial(requests); }));
 }
-constexpr colocated_plan best_helix(const serving_work& w, const device& d, const colocated_options& o,
-                                    const attention& heads) {
-    return best_helix(w, d, o, costs_on(w, d, o.reached), heads);
+constexpr colocated_plan best_helix(const serving_work& w, const device& d, const colocated_options& o) {
+    return best_helix(w, d, o, costs_on(w, d, o.reached));
 }
 
 } // namespace ashlar::inline v0::plan

@@ -52,14 +52,16 @@ struct serving_work {
     int kind_count = 0;
     double layers = 0, routed_layers = 0;
     double hidden = 0;
-    ffn routed{}; // of most routed layers; of most layers if none is
+    ffn routed{};      // of most routed layers; of most layers if none is
+    attention heads{}; // of the same
     math in = math::fp8;
     units::byte kv_request{};                                 // cache of one request
     units::byte attention_weights{}, ffn_weights{}, tables{}; // of all layers; embedding and head
     units::flop head{};
 };
 constexpr serving_work work_of(const model& m, units::token context, precision weights) {
-    serving_work w{.hidden = static_cast<double>(m.hidden), .routed = m.main_group().feed, .in = weights.in};
+    const layer_group& main = m.main_group();
+    serving_work w{.hidden = static_cast<double>(m.hidden), .routed = main.feed, .heads = main.mix, .in = weights.in};
     for (const layer_group& g : m.groups) {
         if (g.count == 0) continue;
         const double projections = attention_weights(g.mix, m.hidden);
@@ -145,9 +147,10 @@ constexpr units::second attention_time(const serving_work& w, const device& d, c
     return attention_time(costs_on(w, d, e), s, longest);
 }
 
-// Experts whose weights so many tokens read. e^-40 is no part of 1: from there on all of them, and nothing to compute.
+// Experts whose weights so many tokens read. Where each expert expects twenty of them, it misses all with a chance of
+// 2e-9, which is left out.
 constexpr double experts_met(const ffn& f, double tokens) {
-    return tokens * f.active >= 40.0 * f.experts ? f.experts + f.shared : experts_touched(f, tokens);
+    return tokens * f.active >= 20.0 * f.experts ? f.experts + f.shared : experts_touched(f, tokens);
 }
 // Tokens that enter the feed-forward layers of all `ranks` together; each rank has an even part of the experts.
 constexpr units::second ffn_time(const stage_costs& c, double tokens, double ranks) {
