@@ -135,32 +135,32 @@ FIGURES = [
     ),
     Figure(
         id="plan.solver",
-        what="percent of the best measured throughput lost by three probes on NVL72 sweeps / by the best constant ratio",
+        what="percent of the best throughput that three probes of NVL72 sweeps lose / the best constant ratio loses",
         bar="fixed <= 1.1, mean <= 1.5, worst <= 4",
         command=("{build}/bin/ashlar-bench-plan-solver",),
         builds=("ashlar-bench-plan-solver",),
-        note="fixed: the worst sweep with probes at the smallest ratio, 8 and 16; mean and worst: over all 1,378 triples "
-             "of probes. The sweeps scatter by 1 to 2 percent from one ratio to the next, so part of a small regret is "
-             "luck: docs/plan.md says how many settings of the solver's own constants hold the bars.",
+        note="fixed: the worst sweep with probes at the smallest ratio, 8 and 16; mean and worst: over all 1,378 "
+             "triples. The sweeps scatter by 1 to 2 percent from one ratio to the next, so part of a small regret "
+             "is luck: docs/plan.md says how many settings of the solver's own constants hold the bars.",
     ),
     Figure(
         id="plan.verdicts",
-        what="worst error in points of predicted gains of AFD over wide EP on NVL72; signs right of four; verdicts right",
+        what="worst error in points of predicted gains of AFD over wide EP on NVL72; signs; published verdicts",
         bar="step3 == 1, deepseek_bound == 1, l4_attention == 1, signs == 4, error <= 8",
         command=("{build}/bin/ashlar-bench-plan-verdicts",),
         builds=("ashlar-bench-plan-verdicts",),
-        note="Three of the four points have their sign and err by at most 6.8 points; the fourth, MiniMax-M2.5 at 16K, is "
-             "a miss. There AFD's published step is longer than the same system's at 8K, with the same bytes of KV and "
-             "half the tokens: no model whose steps grow with their work can follow. docs/plan.md has what was tried.",
+        note="Three of four points have their sign and err by at most 6.8 points; MiniMax-M2.5 at 16K is a miss. There "
+             "AFD's published step is longer than its own at 8K, with the same bytes of KV and half the tokens: no "
+             "model whose steps grow with their work can follow. docs/plan.md has what was tried.",
     ),
     Figure(
         id="plan.rate",
-        what="instructions of a verdict with its price and all alternatives; faster: aiconfigurator's time a point / ours",
+        what="instructions of a verdict, price and alternatives; faster: aiconfigurator's time a point / ours",
         bar="ours <= 6000, allocations == 0, faster >= 100",
         command=("{python}", "{root}/bench/plan_rate.py", "{build}/bin/ashlar-bench-plan-rate"),
         builds=("ashlar-bench-plan-rate",),
-        note="The peer's time is that of its innermost function, AFD alone, models and tables in memory; a whole estimate "
-             "of its Python interface takes some hundred times longer. Two kinds of devices have twice the alternatives "
-             "to compute: two_kinds.",
+        note="The peer's time is that of its innermost function, AFD alone, models and tables in memory; a whole "
+             "estimate of its Python interface takes a hundred times longer or more. Two kinds of devices have twice "
+             "the alternatives to compute: two_kinds.",
     ),
 ]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""plan_rate.py PROGRAM: instructions that one verdict costs, counted by callgrind, and its time beside aiconfigurator's.
+"""plan_rate.py PROGRAM: instructions of one verdict, counted by callgrind, and its time beside aiconfigurator's.
 
-PROGRAM is ashlar-bench-plan-rate. aiconfigurator comes from PyPI into build/venv-aiconfigurator, 850 MB with its tables;
+PROGRAM is ashlar-bench-plan-rate. aiconfigurator comes from PyPI into build/venv-aiconfigurator, 850 MB with tables;
 ASHLAR_AICONFIGURATOR_PYTHON names an interpreter that has it already. Ours and the peer are timed in turns.
 """
 import json
@@ -61,7 +61,8 @@ for number in range(ROUNDS):
             whole.append(peer["whole_us"])
     print(f"plan_rate: {number + 1} of {ROUNDS}: {ours[-1]} and {peers[-1]} us", file=sys.stderr, flush=True)
 ratios = [theirs / mine for mine, theirs in zip(ours, peers)]
-print(json.dumps({"ours": each, "peer": statistics.median(peers), "peer_name": f"us of aiconfigurator {peer['version']}",
+print(json.dumps({"ours": each, "peer": statistics.median(peers),
+                  "peer_name": f"us of aiconfigurator {peer['version']}",
                   "ratio": statistics.median(peers) / statistics.median(ours), "min": min(ratios), "max": max(ratios),
                   "n": ROUNDS, "unit": "instructions", "faster": min(ratios), "us": statistics.median(ours),
                   "whole_us": statistics.median(whole), "two_kinds": two_kinds,

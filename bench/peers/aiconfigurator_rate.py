@@ -5,9 +5,9 @@
     python bench/peers/aiconfigurator_rate.py --points 8
 
 Needs aiconfigurator 0.12.0. The point is DeepSeek-V3 on H200, four servers of attention and two of experts, decoding at
-4,096 tokens of context; batches differ, so that no point repeats. Two times are taken, both warm, the database in memory:
-a whole estimate of its Python interface, and the innermost part of it, `AFDInferenceSession.run_afd`, with models and
-session built already. It prices AFD alone, without colocated alternatives.
+4,096 tokens of context; batches differ, so that no point repeats. Two times are taken, both warm, the database in
+memory: a whole estimate of its Python interface, and the innermost part, `AFDInferenceSession.run_afd`, with models
+and session built already. It prices AFD alone, without colocated alternatives.
 """
 import argparse
 import json
