@@ -49,6 +49,28 @@ static_assert(!on_l4.has(reason::network_budget) && !on_l4.has(reason::ffn_budge
 // 3A4F closes at its limit: 275 us of 273.
 static_assert(near(judge(deployments::three_a_four_f()).margin(reason::network_budget), 0, 0.01));
 
+TEST_CASE("a deployment is a phase map and says whether it is well formed") {
+    constexpr phase_map map = phases_of(deployments::step3);
+    CHECK(style_of(map) == serving_style::disaggregated);
+    CHECK(map.ffn.cut.covers(16));
+    CHECK(map.attention.cut.covers(32));
+    CHECK(well_formed(deployments::step3));
+    CHECK_FALSE(well_formed(deployment{}));
+    CHECK_FALSE(well_formed(changed([](deployment& d) { d.ffn_group = 5; })));
+    CHECK_FALSE(well_formed(changed([](deployment& d) { d.micro_batches = 0; })));
+}
+
+TEST_CASE("a device without a published port or peak is judged by what is known") {
+    const verdict v = judge(changed([](deployment& d) {
+        d.attention.scale_out = d.ffn.scale_out = {};
+        d.attention.scale_up = d.ffn.scale_up = {};
+        d.ffn.dense = {};
+    }));
+    CHECK(v.stages.way().value == 0);
+    CHECK(v.margin(reason::network_budget) == 1);
+    CHECK(v.rate > 0);
+}
+
 TEST_CASE("the same verdict comes out at run time") {
     const volatile int ranks = deployments::step3.attention_ranks; // hidden from the compiler
     deployment d = deployments::step3;

@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <ashlar/core/assert.hpp>
 #include <ashlar/core/quantity.hpp>
 #include <ashlar/plan/colocated.hpp>
 #include <ashlar/plan/moe.hpp>
+#include <ashlar/plan/phase_map.hpp>
 #include <ashlar/plan/pipeline.hpp>
 #include <ashlar/plan/stage.hpp>
 
@@ -69,6 +71,19 @@ struct deployment {
 
     constexpr double tokens() const { return requests.value * attention_ranks / micro_batches; } // of a micro-batch
 };
+
+// What judge() takes for granted: ask it of numbers that a user typed.
+constexpr bool well_formed(const deployment& d) {
+    return d.what.layers() > 0 && d.what.hidden > 0 && d.attention.bandwidth.value > 0 && d.ffn.bandwidth.value > 0 &&
+           d.attention_ranks >= 1 && d.ffn_ranks >= 1 && d.ffn_group >= 1 && d.ffn_ranks % d.ffn_group == 0 &&
+           d.attention_cut >= 1 && d.requests.value > 0 && d.context.value > 0 && d.per_token.value > 0 &&
+           d.micro_batches >= 1 && d.accepted >= 1 && d.gap.value >= 0 && d.usable_memory > 0 && d.layer_spread_max > 0;
+}
+// The same as sub-grids: requests cut attention, experts cut the FFN side, whose groups are tensor parallel.
+constexpr phase_map phases_of(const deployment& d) {
+    return {.attention = {{0, d.attention_ranks}, {.data = d.attention_ranks}},
+            .ffn = {{d.attention_ranks, d.ffn_ranks}, {.tensor = d.ffn_group, .expert = d.ffn_ranks / d.ffn_group}}};
+}
 
 struct verdict {
     double margins[reason_count] = {};
@@ -170,6 +185,7 @@ constexpr void compare(verdict& v, best_colocated& best, const deployment& d, co
 
 constexpr verdict judge(const deployment& d) {
     using detail::margin_of;
+    ASHLAR_ASSERT(well_formed(d));
     const serving_work w = work_of(d.what, d.context, d.weights);
     const stage_costs attention = costs_on(w, d.attention, d.reached_attention);
     const stage_costs ffn = costs_on(w, d.ffn, d.reached_ffn);

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include <ashlar/core/assert.hpp>
 #include <ashlar/core/quantity.hpp>
 #include <ashlar/plan/cost.hpp>
 #include <ashlar/plan/device.hpp>
@@ -136,6 +137,7 @@ constexpr bool complete(design_point& p, const design_query& q) {
 
 // Query heads in steps that tensor cores and eight ranks like, experts that divide over servers, widths of 512.
 constexpr void search(design_set& found, const design_query& q) {
+    ASHLAR_ASSERT(q.card.value > 0 && q.ffn.bandwidth.value > 0 && q.layers > q.dense_layers && q.per_token.value > 0);
     const auto shape = [&](design_point p) { // widths that make the parameters asked for
         const double each = 3.0 * p.hidden * (p.experts + 1) * (q.layers - q.dense_layers) * 512;
         model without = model_of(q, p);

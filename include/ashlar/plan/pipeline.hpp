@@ -80,12 +80,15 @@ constexpr crossing_bytes bytes_of(double tokens, double hidden, double copies, d
     const units::byte out(tokens * copies * hidden * dispatch_bytes), back(tokens * copies * hidden * combine_bytes);
     return {out / attention_ranks, out / ffn_ranks, back / ffn_ranks, back / attention_ranks};
 }
-// A direction takes as long as its busier end.
+// A direction takes as long as its busier end. A wire of 0 is one whose rate nobody published: it takes no time.
+constexpr units::second sending_time(units::byte n, units::wire_rate wire) {
+    return wire.value > 0 ? n / wire : units::second();
+}
 constexpr units::second dispatch_time(const crossing_bytes& b, units::wire_rate attention, units::wire_rate ffn) {
-    return max(b.attention_out / attention, b.ffn_in / ffn);
+    return max(sending_time(b.attention_out, attention), sending_time(b.ffn_in, ffn));
 }
 constexpr units::second combine_time(const crossing_bytes& b, units::wire_rate attention, units::wire_rate ffn) {
-    return max(b.attention_in / attention, b.ffn_out / ffn);
+    return max(sending_time(b.attention_in, attention), sending_time(b.ffn_out, ffn));
 }
 
 } // namespace ashlar::inline v0::plan
