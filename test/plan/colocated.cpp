@@ -100,3 +100,12 @@ TEST_CASE("a hundred thousand ranks and ten million tokens stay finite") {
     CHECK(helix.rate > 0);
     CHECK(helix.per_token <= units::second(100));
 }
+
+TEST_CASE("a tied head reads its one table and memory holds it once") {
+    const serving_work tied = work_of(catalog::smollm2_135m, 1024_tokens, stored::bf16);
+    CHECK(tied.tables == tied.head_table);
+    const serving_work apart = deepseek(1024);
+    CHECK(apart.tables == apart.head_table * 2.0);
+    CHECK(head_time(apart, catalog::h200, reached::ideal, 1).value ==
+          doctest::Approx(apart.head_table.value / catalog::h200.bandwidth.value));
+}

@@ -34,7 +34,7 @@ struct colocated_plan {
 constexpr units::second head_time(const serving_work& w, const device& d, const efficiency& e, double requests,
                                   double ranks = 1) {
     return max(flop_time(w.head * (requests / ranks), d, math::bf16, e),
-               w.tables / (2 * ranks) / (d.bandwidth * e.weights));
+               w.head_table / ranks / (d.bandwidth * e.weights));
 }
 
 // One way of serving, ready to be asked for a step of any number of requests: everything below is of all layers, and of
@@ -103,7 +103,7 @@ constexpr colocated_step wide_ep(const serving_work& w, const device& d, const c
         s.way = (one - starts) * routed;
     }
     s.head = flop_time(w.head, d, math::bf16, o.reached);
-    s.head_read = w.tables / (d.bandwidth * (2 * o.reached.weights));
+    s.head_read = w.head_table / (d.bandwidth * o.reached.weights);
     return s;
 }
 constexpr units::second wide_ep_step(const serving_work& w, const device& d, const colocated_options& o,
@@ -127,7 +127,7 @@ constexpr colocated_step helix(const serving_work& w, const device& d, const col
     s.fixed_way = o.latency * (w.layers * (one.ranks > 1 ? 3 : 2));
     if (wire.value > 0) s.way = (helix_bytes(one, tensor) / wire + sums / (wire * o.reached.combine)) * w.layers;
     s.head = flop_time(w.head, d, math::bf16, o.reached) / o.ranks;
-    s.head_read = w.tables / (d.bandwidth * (2 * o.reached.weights * o.ranks));
+    s.head_read = w.head_table / (d.bandwidth * (o.reached.weights * o.ranks));
     return s;
 }
 

@@ -6,7 +6,8 @@
 //
 // Descriptors give a prior that errs by a tenth or by half; three measured steps correct it:
 //
-//     const ratio_fit fit = refit(prior, probes);          // probes: {{4, 24.8_ms}, {8, 28.5_ms}, {16, 40.2_ms}}
+//     const ratio_probe probes[] = {{4, exact(24'753_us)}, {8, exact(28'510_us)}, {16, exact(40'150_us)}};
+//     const ratio_fit fit = refit(prior, probes);
 //     const int r = choose(fit, {.first = 1, .last = 16}); // the smallest ratio of those that are as good as the best
 //
 // Three points seldom say which branch they lie on. So no branch is picked: for each number of leading probes that may

@@ -33,7 +33,8 @@ namespace reached {
 inline constexpr efficiency ideal{};
 // Round numbers for kernels with much to do. KV: FlashMLA's README has 3,000 of 3,350 GB/s on an H800. Weights:
 // 5.8-6.0 of 8 TB/s in aiconfigurator's GB200 table of DeepEP experts. FLOP: DeepGEMM's README has 1,233-1,550 of 1,979
-// TFLOPS on an H800. Wires: DeepEP low latency reaches 0.62 (dispatch) and 0.87 (combine) of 900 GB/s there.
+// TFLOPS on an H800. Wires: DeepEP's low-latency kernels have 0.66 (dispatch) and 0.89 (combine) of 900 GB/s there,
+// behind their start.
 inline constexpr efficiency large_kernels{
     .attention = 0.9, .weights = 0.75, .flop = 0.7, .dispatch = 0.7, .combine = 0.7};
 } // namespace reached
@@ -57,7 +58,8 @@ struct serving_work {
     math in = math::fp8;
     units::byte kv_request{};                                 // cache of one request
     units::byte attention_weights{}, ffn_weights{}, tables{}; // of all layers; embedding and head
-    units::flop head{};
+    units::flop head{};                                       // of a token
+    units::byte head_table{};                                 // that every step reads
 };
 constexpr serving_work work_of(const model& m, units::token context, precision weights) {
     const layer_group& main = m.main_group();
@@ -81,7 +83,8 @@ constexpr serving_work work_of(const model& m, units::token context, precision w
         w.ffn_weights += expert * (static_cast<double>(g.feed.experts + g.feed.shared) * g.count);
     }
     const double table = static_cast<double>(m.vocabulary) * m.hidden;
-    w.tables = stored::bf16.of(m.tied ? table : 2 * table);
+    w.head_table = stored::bf16.of(table);
+    w.tables = w.head_table * (m.tied ? 1.0 : 2.0);
     w.head = units::flop(2 * table);
     return w;
 }
