@@ -17,7 +17,7 @@ using namespace ashlar::plan;
 int main() {
     const verdict step3 = judge(deployments::step3), deepseek = judge(deployments::deepseek),
                   l4 = judge(deployments::on_l4);
-    const double reached = (deepseek.margin(reason::network_intensity) + 1) * deployments::deepseek.utilisation;
+    const double reached = deployments::deepseek.utilisation / (1 - deepseek.margin(reason::network_intensity));
     double worst = 0, least = 1e9, explained = 0, beside = 0;
     int signs = 0;
     for (const fastafd::point& p : fastafd::points) {

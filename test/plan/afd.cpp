@@ -34,13 +34,13 @@ static_assert(!on_l4.ok() && on_l4.worst() == reason::attention_budget);
 // Feasible, as published. Its experts are below the knee of an H800, as section 5 implies: 2,048 of 3,620 tokens.
 static_assert(step3_plan::judged.ok());
 static_assert(near(step3_plan::judged.budget.value * 1e6, 273.2, 0.1));
-static_assert(near(step3_plan::judged.margin(reason::knee_unreached), 2048 / 3620.0 - 1, 0.001));
+static_assert(near(step3_plan::judged.margin(reason::knee_unreached), 1 - 3620 / 2048.0, 0.001));
 static_assert(step3_plan::judged.has(reason::knee_unreached));
 
 // Network bound: experts of 2,048 feed 10 % of an H800 through one card.
 constexpr verdict deepseek = judge(deployments::deepseek);
 static_assert(!deepseek.ok() && deepseek.worst() == reason::network_intensity);
-static_assert(near((deepseek.margin(reason::network_intensity) + 1) * 0.3, 0.1034, 0.0001));
+static_assert(near(0.3 / (1 - deepseek.margin(reason::network_intensity)), 0.1034, 0.0001));
 
 // An L4 is attention bound.
 static_assert(on_l4.has(reason::attention_weights_floor) && !on_l4.has(reason::hbm_attention));
@@ -100,8 +100,21 @@ TEST_CASE("each reason can fail and says by how much") {
     fails(reason::network_budget, [](deployment& d) { d.card = 100_Gbps; });
     fails(reason::network_intensity, [](deployment& d) { d.utilisation = 0.5; });
     fails(reason::pipeline_depth, [](deployment& d) { d.micro_batches = 1, d.requests = 192_requests; });
+    fails(reason::time_per_token, [](deployment& d) { d.gap = units::second(0.045); });
     fails(reason::latency_floor,
           [](deployment& d) { d.latency = units::second(150e-6), d.jitter = units::second(150e-6); });
+}
+
+TEST_CASE("the whole step is named only where no part of it fails") {
+    const verdict slow_head = judge(changed([](deployment& d) { // a head that takes 30 of 50 ms
+        d.what.vocabulary = 100'000'000;
+        d.attention.memory = d.ffn.memory = 10'000_GB;
+    }));
+    CHECK(slow_head.has(reason::time_per_token));
+    CHECK(slow_head.worst() == reason::time_per_token);
+    const verdict slow_wire = judge(changed([](deployment& d) { d.card = 50_Gbps; }));
+    CHECK(slow_wire.has(reason::time_per_token));
+    CHECK(slow_wire.worst() == reason::network_budget);
 }
 
 TEST_CASE("advice does not forbid a plan") {

@@ -34,12 +34,13 @@ enum class reason : std::uint8_t {
     network_intensity, // the share of the FFN device's peak that the wire can feed, against the one asked for
     pipeline_depth,    // a micro-batch's loop against its layer's share of the objective
     latency_floor,     // the same with latency and jitter of both hops
+    time_per_token,    // the whole step, head and gap included, against the objective
     knee_unreached,    // from here on advice: experts are still bound by reading weights
     layer_variance,    // the slowest layer against the mean
     quantised_ratio,   // throughput lost against the best real ratio
     beaten_by,         // colocated wide EP or Helix on the same devices
 };
-inline constexpr int reason_count = 15;
+inline constexpr int reason_count = 16;
 inline constexpr reason first_advice = reason::knee_unreached;
 
 // Where a token goes: to each rank (or group) that holds one of its experts, to all of them, or once for each expert.
@@ -100,11 +101,11 @@ struct verdict {
     constexpr bool has(reason r) const { return (failed >> static_cast<int>(r) & 1) != 0; }
     constexpr double margin(reason r) const { return margins[static_cast<int>(r)]; }
     constexpr bool ok() const { return (failed & ((1u << static_cast<int>(first_advice)) - 1)) == 0; }
-    // The reason with the least margin, of those that forbid the plan.
+    // The reason with the least margin, of those that forbid the plan. The whole step only if no part of it fails.
     constexpr reason worst() const {
         int at = 0;
-        for (int i = 1; i < static_cast<int>(first_advice); ++i) at = margins[i] < margins[at] ? i : at;
-        return static_cast<reason>(at);
+        for (int i = 1; i < static_cast<int>(reason::time_per_token); ++i) at = margins[i] < margins[at] ? i : at;
+        return margins[at] >= 0 && has(reason::time_per_token) ? reason::time_per_token : static_cast<reason>(at);
     }
     constexpr int percent(reason r) const { // rounded away from zero, so that no refusal says 0
         const double p = margin(r) * 100;
@@ -229,15 +230,16 @@ constexpr verdict judge(const deployment& d) {
     say(reason::network_budget, margin_of(t.way(), budget));
     say(reason::pipeline_depth, margin_of(t.loop(), loop_budget));
     say(reason::latency_floor, margin_of(t.loop() + (d.latency + d.jitter) * 2.0, loop_budget));
+    say(reason::time_per_token, margin_of(v.per_token, d.per_token));
     say(reason::layer_variance, margin_of(longest / t.attention, d.layer_spread_max));
 
     double intensity = 1, knee = 1, ratio = 1;
     if (const units::flop_rate peak = rate(d.ffn, d.weights.in); peak.value > 0) {
         const units::wire_rate card = d.card.value > 0 ? d.card : port(d.ffn, ranks);
         if (d.utilisation > 0 && w.routed.routed()) {
-            intensity = hfu_cap(network_intensity(w.routed, d.wire), card, peak) / d.utilisation - 1;
+            intensity = margin_of(d.utilisation, hfu_cap(network_intensity(w.routed, d.wire), card, peak));
         }
-        knee = tokens / knee_batch(w.routed, balance(d.ffn, d.weights.in), d.weights).value - 1;
+        knee = margin_of(knee_batch(w.routed, balance(d.ffn, d.weights.in), d.weights).value, tokens);
         // Attention ranks for each FFN rank: ours, and that at which experts compute as long as all else takes.
         units::second feed;
         for (int i = 0; i < ffn.kind_count; ++i) feed += ffn.kinds[i].feed * (ffn.kinds[i].count / w.layers);
@@ -245,7 +247,7 @@ constexpr verdict judge(const deployment& d) {
         const double ours = static_cast<double>(d.attention_ranks) / d.ffn_ranks;
         const double best = floor / (feed * (d.requests.value / m));
         const double reached = ours / (ours + 1) / t.busiest().value, most = best / (best + 1) / floor.value;
-        ratio = reached / most - 1 + d.ratio_loss_max;
+        ratio = margin_of(1 - reached / most, d.ratio_loss_max);
     }
     say(reason::network_intensity, intensity);
     say(reason::knee_unreached, knee);
@@ -257,7 +259,7 @@ constexpr verdict judge(const deployment& d) {
         detail::compare(v, best, d, w, d.ffn, ffn, d.reached_ffn, priced ? d.ffn.price.value : 0);
     }
     v.best_colocated = best.worth;
-    say(reason::beaten_by, best.worth > 0 ? (priced ? 1 / v.cost.value : v.rate) / best.worth - 1 : 1);
+    say(reason::beaten_by, margin_of(best.worth, priced ? 1 / v.cost.value : v.rate));
     return v;
 }
 
