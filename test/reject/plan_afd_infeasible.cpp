@@ -2,7 +2,7 @@
 // compilers: all
 // expect: infeasible_because<
 // expect: network_budget
-// expect: -131>
+// expect: -92>
 #include <ashlar/plan/afd.hpp>
 #include <ashlar/plan/catalog_devices.hpp>
 #include <ashlar/plan/catalog_models.hpp>
@@ -17,7 +17,7 @@ constexpr plan::deployment with(units::wire_rate card) {
             .attention_ranks = 32,
             .ffn_ranks = 16,
             .ffn_group = 8,
-            .requests = 192_requests,
+            .requests = 160_requests,
             .context = 8192_tokens,
             .per_token = units::second(0.05),
             .goes = plan::dispatch_to::all,
