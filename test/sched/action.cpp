@@ -14,7 +14,7 @@ TEST_CASE("every action comes back from its bytes") {
                           finish{{1}, finish_reason::length, 3},
                           fail{{1}, why},
                           retry{{1}, 2, 3, why},
-                          reserve{{1}, 2, {3}, role::prefill, 4, 5},
+                          reserve{{1}, 2, {3}, role::prefill, 4, 5, {6}},
                           launch_batch{{1}, {2}, 3, 4},
                           batch_item{{1}, 2, item_kind::decode, 3, 1, true},
                           release{{1}, 2, {3}},

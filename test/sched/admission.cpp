@@ -13,6 +13,7 @@ TEST_CASE("each way of not being served has its own refusal") {
                        .request_limit = 4,
                        .waiting = 0,
                        .queue_limit = 2,
+                       .members = 1,
                        .draining = false,
                        .covered = true,
                        .could_fit = true,
@@ -34,4 +35,8 @@ TEST_CASE("each way of not being served has its own refusal") {
     CHECK(with([](arrival& a) { a.covered = false, a.hold = true; }) == std::nullopt);
     CHECK(with([](arrival& a) { a.live = 4; }) == reject_reason::overloaded);
     CHECK(with([](arrival& a) { a.waiting = 2; }) == reject_reason::overloaded);
+    CHECK(with([](arrival& a) { a.members = 2; }) == std::nullopt);
+    CHECK(with([](arrival& a) { a.waiting = 1, a.members = 2; }) == reject_reason::overloaded);
+    CHECK(with([](arrival& a) { a.live = 3, a.members = 2; }) == reject_reason::overloaded);
+    CHECK(with([](arrival& a) { a.members = 3; }) == reject_reason::too_many);
 }

@@ -12,7 +12,7 @@ TEST_CASE("a request is reserved on decode, then on prefill, computed in chunks,
     small_world w;
     w.pair();
     CHECK(w.tell(arrive{{7}, 10, 2}) == said_list{reserve{{7}, 1, {2}, role::decode, 10, 12}});
-    CHECK(w.tell(reserved{{7}, 1, {2}, 0}) == said_list{reserve{{7}, 1, {1}, role::prefill, 10, 10}});
+    CHECK(w.tell(reserved{{7}, 1, {2}, 0}) == said_list{reserve{{7}, 1, {1}, role::prefill, 10, 10, {2}}});
     CHECK(w.tell(reserved{{7}, 1, {1}, 0}) ==
           said_list{launch_batch{{1}, {1}, 1, 8}, batch_item{{7}, 1, item_kind::prefill, 0, 8, false}});
     CHECK(w.tell(batch_done{{1}, {1}}) ==

@@ -32,6 +32,8 @@ enum class reject_reason : std::uint8_t {
     draining,    // 503: shutting down
     too_long,    // 400: prompt + max_tokens fit into no instance's pool
     invalid,     // 400: no prompt or nothing to generate
+    too_many,    // 400: a group larger than the limits would ever let in
+    cancelled,   // the group that it belongs to has been refused or has failed already
 };
 
 // Never admitted: nothing was reserved anywhere.
@@ -84,8 +86,10 @@ struct reserve {
     role as = role::unified;           // what the instance will do for this request
     std::uint32_t context_tokens = 0;  // to be prefilled: prompt + generated so far
     std::uint32_t capacity_tokens = 0; // prefill: the same; decode and unified: prompt + max_tokens
-    static constexpr auto fields = std::tuple{&reserve::request, &reserve::attempt,        &reserve::instance,
-                                              &reserve::as,      &reserve::context_tokens, &reserve::capacity_tokens};
+    instance_id peer{};                // prefill: the decode instance that it hands over to; else 0
+    static constexpr auto fields =
+        std::tuple{&reserve::request,        &reserve::attempt,         &reserve::instance, &reserve::as,
+                   &reserve::context_tokens, &reserve::capacity_tokens, &reserve::peer};
     friend bool operator==(const reserve&, const reserve&) = default;
 };
 

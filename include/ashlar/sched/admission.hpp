@@ -12,6 +12,7 @@
 
 #include <ashlar/core/units.hpp>
 #include <ashlar/sched/action.hpp>
+#include <ashlar/sched/chain.hpp>
 
 namespace ashlar::inline v0::sched {
 
@@ -23,6 +24,7 @@ struct arrival {
     std::uint32_t request_limit = 0; // at most so many
     std::uint32_t waiting = 0;       // of them, not placed yet
     std::uint32_t queue_limit = 0;
+    std::uint32_t members = 1; // requests that come together, this one among them
     bool draining = false;
     bool covered = false;   // every role has a live instance
     bool could_fit = false; // some instance could hold it, were it empty
@@ -43,7 +45,10 @@ struct bounded_admission {
         if (facts.draining) return reject_reason::draining;
         if (!facts.covered && !facts.hold) return reject_reason::unavailable;
         if (facts.covered && !facts.could_fit) return reject_reason::too_long;
-        if (facts.live >= facts.request_limit || facts.waiting >= facts.queue_limit) return reject_reason::overloaded;
+        if (facts.members > least(facts.request_limit, facts.queue_limit)) return reject_reason::too_many;
+        if (std::uint64_t{facts.live} + facts.members > facts.request_limit ||
+            std::uint64_t{facts.waiting} + facts.members > facts.queue_limit)
+            return reject_reason::overloaded;
         return std::nullopt;
     }
     duration retry_after(const arrival& facts) const { return facts.retry_after; }

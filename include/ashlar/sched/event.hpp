@@ -68,17 +68,21 @@ struct heartbeat {
 
 // ---- what the client's edge says
 
+// The requests of one answer (its choices) are a group: they arrive one after another, the first without a `group`, the
+// others with the first one's id. A group is let in whole or not at all, and when one of it fails, all of it does.
 struct arrive {
     request_id request;
     std::uint32_t prompt_tokens = 0; // >= 1
     std::uint32_t max_tokens = 0;    // tokens to generate at most, >= 1
     instant deadline = instant::never();
-    static constexpr auto fields =
-        std::tuple{&arrive::request, &arrive::prompt_tokens, &arrive::max_tokens, &arrive::deadline};
+    request_id group{};        // 0: the first of its group
+    std::uint32_t members = 1; // of the group: this one and those that are still to come
+    static constexpr auto fields = std::tuple{&arrive::request,  &arrive::prompt_tokens, &arrive::max_tokens,
+                                              &arrive::deadline, &arrive::group,         &arrive::members};
     friend bool operator==(const arrive&, const arrive&) = default;
 };
 
-// The client went away. Ends in fail{cancelled}.
+// The client went away. Ends in fail{cancelled}, for the whole of its group.
 struct cancel {
     request_id request;
     static constexpr auto fields = std::tuple{&cancel::request};

@@ -23,6 +23,7 @@ inline std::string_view broken_request(const lifecycle& s, const request& r) {
     const auto in = [](const request& one, const line_chain& line) { return one.line.in == &line; };
     if (s.requests().find(r.id) == no_slot || &s.requests()[s.requests().find(r.id)] != &r) return "a request is lost";
     if (r.heap_index == no_slot) return "a request has no deadline";
+    if (r.doomed || s.requests()[r.sibling].now == phase::none) return "a request's group has ended without it";
     if (r.attempt == 0 || r.generated >= r.max_tokens) return "a finished request is still here";
     if (r.computed > r.context || r.context > r.prompt_tokens + r.generated) return "more computed than there is";
     if (r.now == phase::waiting) {

@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <variant>
 
 #include <ashlar/core/assert.hpp>
 #include <ashlar/core/containers.hpp>
@@ -28,10 +30,32 @@ public:
     std::uint32_t live() const { return requests_.size(); }
     std::uint32_t waiting() const { return arrived_.size() + retrying_.size(); }
 
+    // Whether an engine that says this (any event with request, attempt and instance) works on the request's present
+    // attempt; what anyone else says is late or doubled, and is ignored.
+    template <class E>
+    bool heeds(const E& e) const {
+        const std::uint32_t slot = requests_.find(e.request), at = engines_.find(e.instance);
+        if (slot == no_slot || at == no_slot) return false;
+        const request& r = requests_[slot];
+        return r.attempt == e.attempt && (r.prefill.at == at || r.decode.at == at);
+    }
+
+    // Whether a sampled token will be counted. A client may be shown no other: it would be generated again.
+    bool counts(const prefill_done& e) const {
+        if (!heeds(e)) return false;
+        const request& r = requests_[requests_.find(e.request)];
+        return r.now == phase::prefilling && r.last_chunk() && in_batch(r, e.batch);
+    }
+    bool counts(const token& e) const {
+        if (!heeds(e)) return false;
+        const request& r = requests_[requests_.find(e.request)];
+        return r.now == phase::decoding && in_batch(r, e.batch);
+    }
+
 protected:
     explicit lifecycle(const pd_options& options)
         : options_(options), requests_(options.request_limit), engines_(options.instance_limit),
-          touched_(options.instance_limit) {
+          touched_(options.instance_limit), doomed_(options.request_limit) {
         ASHLAR_ASSERT(options.sound());
     }
 
@@ -47,6 +71,8 @@ protected:
         const bool fits = touched_.push_back(at);
         ASHLAR_ASSERT(fits);
     }
+
+    static bool in_batch(const request& r, batch_id batch) { return r.batch == batch && batch != batch_id{}; }
 
     // ---- places
 
@@ -151,9 +177,34 @@ protected:
         touch(i);
     }
 
+    // ---- groups
+
+    void join(std::uint32_t slot, std::uint32_t first) {
+        requests_[slot].sibling = first == no_slot ? slot : std::exchange(requests_[first].sibling, slot);
+    }
+
+    // The others end when the step does: whoever walks a line now may rely on it.
+    void leave_group(std::uint32_t slot, bool failed) {
+        std::uint32_t before = slot;
+        for (std::uint32_t i = requests_[slot].sibling; i != slot; before = i, i = requests_[i].sibling) {
+            if (!failed || std::exchange(requests_[i].doomed, true)) continue;
+            const bool fits = doomed_.push_back(i);
+            ASHLAR_ASSERT(fits);
+        }
+        requests_[before].sibling = requests_[slot].sibling;
+    }
+
+    void end_doomed() {
+        for (std::uint32_t slot : doomed_) { // one that has ended by itself is doomed no more
+            if (requests_[slot].doomed) end(slot, fail{requests_[slot].id, {errc::cancelled, origin::sched, 0}});
+        }
+        doomed_.clear();
+    }
+
     // ---- endings and beginnings
 
     void end(std::uint32_t slot, const action& how) {
+        leave_group(slot, std::holds_alternative<fail>(how));
         leave_all(slot);
         requests_.close(slot);
         emit(how);
@@ -219,6 +270,7 @@ protected:
     line_chain arrived_;  // first come first served
     line_chain retrying_; // before them
     bounded_vector<std::uint32_t> touched_;
+    bounded_vector<std::uint32_t> doomed_;
     actions* out_ = nullptr;
 };
 

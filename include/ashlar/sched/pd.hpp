@@ -50,6 +50,7 @@ public:
         now_ = now;
         std::visit([this](const auto& one) { this->on(one); }, e);
         expire();
+        end_doomed();
         place_waiting();
         for (std::uint32_t i : touched_) launch(i);
         touched_.clear();
@@ -116,17 +117,25 @@ private:
                             .request_limit = options_.request_limit,
                             .waiting = waiting(),
                             .queue_limit = options_.queue_limit,
+                            .members = e.members,
                             .draining = draining_,
                             .covered = engines_.covers(),
                             .could_fit =
                                 engines_.could_hold(e.prompt_tokens, std::uint64_t{e.prompt_tokens} + e.max_tokens),
                             .hold = options_.hold_unavailable,
                             .retry_after = options_.retry_after};
-        std::optional<reject_reason> no = admission_.judge(facts);
+        const std::uint32_t first = e.group == request_id{} ? no_slot : requests_.find(e.group);
+        const bool orphaned = e.group != request_id{} && first == no_slot;
+        std::optional<reject_reason> no = orphaned ? reject_reason::cancelled : admission_.judge(facts);
         if (!no && requests_.size() == requests_.capacity()) no = reject_reason::overloaded; // whatever the policy says
-        if (no) return emit(reject{e.request, *no, admission_.retry_after(facts)});
+        if (no) {
+            emit(reject{e.request, *no, admission_.retry_after(facts)});
+            if (first != no_slot) end(first, fail{e.group, {errc::cancelled, origin::sched, 0}});
+            return;
+        }
         const std::uint32_t slot = requests_.open(e.request);
         request& r = requests_[slot];
+        join(slot, first);
         r.now = phase::waiting;
         r.attempt = 1;
         r.failures_left = options_.attempts_max - 1;
@@ -154,13 +163,9 @@ private:
     // The slot of a request in this attempt that has a leg on the instance which speaks; counts as a sign of life.
     template <class E>
     std::uint32_t match(const E& e) {
-        const std::uint32_t slot = requests_.find(e.request);
-        const std::uint32_t at = engines_.find(e.instance);
-        if (slot == no_slot || at == no_slot) return no_slot;
-        const request& r = requests_[slot];
-        if (r.attempt != e.attempt || (r.prefill.at != at && r.decode.at != at)) return no_slot;
-        engines_[at].last_seen = now_;
-        return slot;
+        if (!heeds(e)) return no_slot;
+        engines_[engines_.find(e.instance)].last_seen = now_;
+        return requests_.find(e.request);
     }
 
     void on(const reserved& e) {
@@ -172,7 +177,8 @@ private:
         if (r.now == phase::reserving_decode && at == r.decode.at) {
             if (!r.prefill.held()) return ready_to_prefill(slot, r.decode.at, cached);
             r.now = phase::reserving_prefill;
-            emit(reserve{r.id, r.attempt, engines_[r.prefill.at].facts.instance, role::prefill, r.context, r.context});
+            emit(reserve{r.id, r.attempt, engines_[r.prefill.at].facts.instance, role::prefill, r.context, r.context,
+                         e.instance});
         } else if (r.now == phase::reserving_prefill && at == r.prefill.at) {
             ready_to_prefill(slot, r.prefill.at, cached);
         } else {
@@ -201,9 +207,8 @@ private:
 
     void on(const prefill_done& e) {
         const std::uint32_t slot = match(e);
-        if (slot == no_slot) return ignore();
+        if (!counts(e)) return ignore();
         request& r = requests_[slot];
-        if (r.now != phase::prefilling || !r.last_chunk() || !in_batch(r, e.batch)) return ignore();
         leave_line(slot);
         computed(r, r.chunk);
         ++r.generated;
@@ -230,9 +235,8 @@ private:
 
     void on(const token& e) {
         const std::uint32_t slot = match(e);
-        if (slot == no_slot) return ignore();
+        if (!counts(e)) return ignore();
         request& r = requests_[slot];
-        if (r.now != phase::decoding || !in_batch(r, e.batch)) return ignore();
         leave_line(slot);
         ++r.generated;
         if (!ended(slot, e.stop)) ready_to_decode(slot);
@@ -337,7 +341,6 @@ private:
         ++batches_;
     }
 
-    static bool in_batch(const request& r, batch_id batch) { return r.batch == batch && batch != batch_id{}; }
     void ignore() { ++ignored_; }
 
     [[no_unique_address]] Router router_;
