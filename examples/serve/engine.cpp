@@ -26,6 +26,7 @@
 #include <ashlar/kv/transfer.hpp>
 
 #include "carrier.hpp"
+#include "clock.hpp"
 #include "compute.hpp"
 #include "fleet_key.hpp"
 #include "link.hpp"
@@ -41,11 +42,6 @@ namespace kv = ashlar::kv;
 using namespace al::literals;
 
 namespace {
-
-al::instant monotonic() {
-    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-                .count()};
-}
 
 volatile std::sig_atomic_t told_to_stop = 0;
 

@@ -145,9 +145,7 @@ void check_model(fields& in, const api_limits& limits, bool required) {
         if (required) refuse("'model' is required; this server has '" + limits.model + "'", "model");
         return;
     }
-    if (*model != limits.model)
-        refuse("the model '" + model->substr(0, 128) + "' does not exist here; this server has '" + limits.model + "'",
-               "model", 404, "model_not_found");
+    if (*model != limits.model) throw no_such_model(*model, limits);
 }
 
 std::vector<token_id> token_list(const json& list, const api_limits& limits, const char* name) {
@@ -502,6 +500,27 @@ std::variant<std::vector<token_id>, api_error> parse_detokenize(std::string_view
         in.nothing_else();
         return ids;
     });
+}
+
+std::optional<api_error> wrong_length(const generation& want, std::uint64_t prompt_tokens, const api_limits& limits) {
+    const std::string field = want.chat ? "messages" : "prompt";
+    if (prompt_tokens == 0) return api_error{400, "the prompt has no tokens", field};
+    const std::uint64_t least = want.max_tokens.value_or(1), need = prompt_tokens + least;
+    if (need <= limits.context) return std::nullopt;
+    return api_error{400,
+                     "this model's context is " + std::to_string(limits.context) +
+                         " tokens here, but the request needs " + std::to_string(need) + ": " +
+                         std::to_string(prompt_tokens) + " in the " + field + " and at least " + std::to_string(least) +
+                         " for the answer; shorten the prompt, lower max_tokens or start the server with a larger "
+                         "--context",
+                     field, "invalid_request_error", "context_length_exceeded"};
+}
+
+api_error no_such_model(std::string_view name, const api_limits& limits) {
+    return {404,
+            "the model '" + std::string(name.substr(0, 128)) + "' does not exist here; this server has '" +
+                limits.model + "'",
+            "model", "invalid_request_error", "model_not_found"};
 }
 
 std::string whole_answer(const answer_head& head, const std::vector<choice>& choices, const usage& used) {

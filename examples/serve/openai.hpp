@@ -77,6 +77,10 @@ std::variant<generation, api_error> parse_generation(std::string_view body, cons
 std::variant<tokenize_request, api_error> parse_tokenize(std::string_view body, const api_limits& limits);
 std::variant<std::vector<token_id>, api_error> parse_detokenize(std::string_view body, const api_limits& limits);
 
+// What a model's context makes of a prompt of so many tokens, for this request; nothing when it fits.
+std::optional<api_error> wrong_length(const generation& want, std::uint64_t prompt_tokens, const api_limits& limits);
+api_error no_such_model(std::string_view name, const api_limits& limits);
+
 // ---- answers
 
 struct token_chance {

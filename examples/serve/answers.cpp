@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "answers.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "clock.hpp"
+#include "link.hpp"
+
+namespace serve {
+
+namespace al = ashlar;
+namespace sched = ashlar::sched;
+
+namespace {
+
+// How the scheduler's reasons are told to clients.
+api_error words_for(sched::reject_reason reason) {
+    switch (reason) {
+    case sched::reject_reason::overloaded:
+        return {429, "this server is busy: its queue is full; try again in a moment", "", "rate_limit_error",
+                "overloaded"};
+    case sched::reject_reason::unavailable:
+        return {503, "no engine is up for this request; try again in a moment", "", "server_error", "unavailable"};
+    case sched::reject_reason::draining:
+        return {503, "this server is shutting down", "", "server_error", "shutting_down"};
+    case sched::reject_reason::too_long:
+        return {400,
+                "prompt and max_tokens together need more KV cache than an engine has; ask for fewer tokens or start "
+                "the server with a larger --pool-mib",
+                "max_tokens", "invalid_request_error", "context_length_exceeded"};
+    case sched::reject_reason::too_many:
+        return {400,
+                "'n' times the number of prompts is more than this server takes at a time; ask for fewer or start it "
+                "with a larger --request-limit and --queue-limit"};
+    case sched::reject_reason::invalid:
+        return {400, "the prompt is empty, or nothing is to be generated", "prompt"};
+    case sched::reject_reason::cancelled:
+        break;
+    }
+    return {500, "the request was refused", "", "server_error"};
+}
+
+api_error words_for(const al::error& fault) {
+    api_error said{503, {}, "", "server_error", std::string(al::to_string(fault.code))};
+    std::replace(said.code.begin(), said.code.end(), ' ', '_');
+    switch (fault.code) {
+    case al::errc::timed_out:
+        said.status = 504, said.message = "the request took longer than this server allows (--timeout)";
+        break;
+    case al::errc::peer_down:
+        said.message = "an engine went down while it worked on this request; try again";
+        break;
+    case al::errc::closed:
+        said.message = "this server is shutting down";
+        break;
+    case al::errc::exhausted:
+        said.message = "an engine ran out of room; try again in a moment";
+        break;
+    default:
+        said.status = 500;
+        said.message = "the request failed: " + std::string(al::to_string(fault.code)) + " (" +
+                       std::string(al::to_string(fault.from)) + ")";
+    }
+    return said;
+}
+
+} // namespace
+
+answers::answers(const vocabulary& words, metrics& numbers, told tell)
+    : words_(words), numbers_(numbers), tell_(std::move(tell)), next_request_((random_word() & 0xffffffffu) << 20) {}
+
+void answers::begin(const std::shared_ptr<job>& of, std::vector<std::unique_ptr<sequence>> choices) {
+    of->out->on_gone = [this, weak = std::weak_ptr(of)] {
+        const auto gone = weak.lock();
+        if (!gone || std::exchange(gone->over, true) || gone->open.empty()) return;
+        tell_(sched::cancel{gone->open.front()}); // and with it its whole group
+    };
+    std::vector<sched::arrive> arrivals;
+    const al::request_id first{next_request_};
+    for (auto& s : choices) {
+        s->id = {next_request_++};
+        s->of = of;
+        s->arrived = monotonic();
+        const auto behind = static_cast<std::uint32_t>(choices.size() - arrivals.size());
+        arrivals.push_back({.request = s->id,
+                            .prompt_tokens = s->prompt_tokens,
+                            .max_tokens = s->max_tokens,
+                            .group = arrivals.empty() ? al::request_id{} : first,
+                            .members = behind});
+        numbers_.request_began(s->prompt_tokens, s->max_tokens, of->want.n);
+        of->open.push_back(s->id);
+        sequences_.emplace(s->id.value, std::move(s));
+    }
+    for (const auto& each : arrivals) tell_(each);
+}
+
+sequence* answers::find(al::request_id id) const {
+    const auto it = sequences_.find(id.value);
+    return it == sequences_.end() ? nullptr : it->second.get();
+}
+
+std::unique_ptr<sequence> answers::take(al::request_id id) {
+    const auto it = sequences_.find(id.value);
+    if (it == sequences_.end()) return nullptr;
+    auto s = std::move(it->second);
+    sequences_.erase(it);
+    std::erase(s->of->open, id);
+    return s;
+}
+
+// ---- ends
+
+void answers::apply(const sched::reject& a) {
+    const auto s = take(a.request);
+    if (!s) return;
+    api_error fault = words_for(a.reason);
+    if (a.reason == sched::reject_reason::too_many) fault.param = s->of->want.n > 1 ? "n" : "prompt";
+    http_headers headers;
+    if (fault.status != 400)
+        headers.emplace_back(
+            "Retry-After", std::to_string(std::max<std::int64_t>(1, (a.retry_after.ns + 999'999'999) / 1'000'000'000)));
+    end_job(*s->of, fault, std::move(headers));
+}
+
+void answers::apply(const sched::finish& a) {
+    const auto s = take(a.request);
+    if (!s) return;
+    const char* reason = a.reason == sched::finish_reason::stop ? "stop" : "length";
+    measure_end(*s, reason, a.tokens);
+    job& of = *s->of;
+    of.used.completion_tokens += a.tokens;
+    s->text.flush();
+    choice part{.index = s->index, .text = s->text.take(), .records = {}, .finish_reason = reason};
+    if (of.want.stream) {
+        send(*s, part);
+    } else {
+        part.text = s->whole + part.text;
+        part.records = std::move(s->records);
+        of.done.push_back(std::move(part));
+    }
+    if (of.open.empty()) complete(of);
+}
+
+void answers::apply(const sched::fail& a) {
+    const auto s = take(a.request);
+    if (!s) return;
+    const bool cancelled = a.fault.code == al::errc::cancelled;
+    measure_end(*s, cancelled ? "abort" : "error", static_cast<std::uint32_t>(s->tokens.size()) - s->prompt_tokens);
+    const api_error fault = words_for(a.fault);
+    if (!cancelled) spdlog::warn("request {}: {}", s->of->head.id, fault.message);
+    end_job(*s->of, fault);
+}
+
+void answers::measure_end(const sequence& s, const char* reason, std::uint32_t generated) {
+    const al::instant now = monotonic();
+    const al::instant batched = s.batched == al::instant{} ? now : s.batched,
+                      first = s.first == al::instant{} ? now : s.first;
+    numbers_.request_ended(reason, generated, seconds(now - s.arrived), seconds(first - batched), seconds(now - first));
+}
+
+void answers::complete(job& of) {
+    if (std::exchange(of.over, true)) return;
+    if (of.want.stream) {
+        if (of.want.include_usage) of.out->send(usage_event(of.head, of.used));
+        of.out->send(done_event);
+        return of.out->finish();
+    }
+    std::sort(of.done.begin(), of.done.end(), [](const choice& a, const choice& b) { return a.index < b.index; });
+    of.out->reply(200, "application/json", whole_answer(of.head, of.done, of.used), of.headers);
+}
+
+// One choice cannot be had: the whole answer cannot. The first reason is told.
+void answers::end_job(job& of, const api_error& fault, http_headers headers) {
+    if (std::exchange(of.over, true)) return;
+    if (of.begun) {
+        of.out->send(error_event(fault));
+        return of.out->abort();
+    }
+    headers.insert(headers.end(), of.headers.begin(), of.headers.end());
+    refuse(*of.out, fault, headers);
+}
+
+void answers::refuse(exchange& out, const api_error& fault, const http_headers& headers) {
+    numbers_.refused(fault.status);
+    out.reply(fault.status, "application/json", error_body(fault), headers);
+}
+
+// ---- tokens become text
+
+void answers::note(sequence& s, const wire::prompt_token& f) {
+    if (f.position == 0 || f.position >= s.prompt_tokens) return;
+    if (s.prompt_chances.empty()) s.prompt_chances.resize(s.prompt_tokens);
+    s.prompt_chances[f.position] = f;
+}
+
+bool answers::show(sequence& s, const wire::token& f) {
+    const al::instant now = monotonic();
+    job& of = *s.of;
+    choice part{.index = s.index, .text = {}, .records = {}, .finish_reason = {}};
+    if (s.first == al::instant{}) {
+        s.first = now;
+        numbers_.first_token(seconds(now - s.arrived));
+        if (of.want.echo) echo(s, part);
+    } else {
+        numbers_.next_token(seconds(now - s.last));
+    }
+    s.last = now;
+    s.tokens.push_back(f.chosen.token);
+    const std::string bytes = f.stop ? std::string() : words_.bytes(f.chosen.token);
+    s.text.push(bytes);
+    if (of.want.logprobs) part.records.push_back(record_of(s, f.chosen, f.top));
+    s.characters += utf8_characters(bytes);
+    part.text += s.text.take();
+    if (!of.want.stream) {
+        s.whole += part.text;
+        std::move(part.records.begin(), part.records.end(), std::back_inserter(s.records));
+    } else if (!f.stop || !part.records.empty() || !part.text.empty()) {
+        send(s, part);
+    }
+    return f.stop || s.text.stopped();
+}
+
+void answers::send(sequence& s, const choice& part) {
+    job& of = *s.of;
+    if (!std::exchange(of.begun, true)) of.out->begin_events(of.headers);
+    of.out->send(chunk_event(of.head, part, std::exchange(s.first_chunk, false), of.want.include_usage));
+}
+
+token_record answers::record_of(const sequence& s, const wire::chance& chosen,
+                                const std::vector<wire::chance>& top) const {
+    const auto spelled = [this](const wire::chance& of) { return token_chance{words_.piece(of.token), of.logprob}; };
+    token_record record{.chosen = spelled(chosen), .top = {}, .has_logprob = true, .text_offset = s.characters};
+    for (const auto& each : top) record.top.push_back(spelled(each));
+    return record;
+}
+
+// The prompt goes before the answer.
+void answers::echo(sequence& s, choice& part) {
+    for (std::uint32_t i = 0; i < s.prompt_tokens; ++i) {
+        const std::string piece = words_.piece(s.tokens[i]);
+        if (s.of->want.logprobs) {
+            if (i > 0 && i < s.prompt_chances.size())
+                part.records.push_back(record_of(s, s.prompt_chances[i].chosen, s.prompt_chances[i].top));
+            else
+                part.records.push_back(
+                    {.chosen = {piece, 0}, .top = {}, .has_logprob = false, .text_offset = s.characters});
+        }
+        s.characters += utf8_characters(piece);
+        part.text += piece;
+    }
+    part.text = utf8_repaired(part.text);
+    s.prompt_chances.clear();
+}
+
+} // namespace serve

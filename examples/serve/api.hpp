@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The paths of the API: who may ask what, and how a body becomes a job with its choices. What an engine is not needed
+// for is answered here; the rest goes to `answers`.
+//
+//     api front(how, words, limits, numbers, all, {.unhealthy = ..., .measured = ...});   front.serve(request, out);
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "answers.hpp"
+#include "http.hpp"
+#include "metrics.hpp"
+#include "openai.hpp"
+#include "vocabulary.hpp"
+
+namespace serve {
+
+class api {
+public:
+    struct status {
+        std::function<const char*()> unhealthy; // why not, or nullptr
+        std::function<std::string()> measured;  // for /metrics
+    };
+    api(std::string key, const vocabulary& words, const api_limits& limits, answers& to, status about);
+
+    void serve(http_request request, std::shared_ptr<exchange> out);
+
+private:
+    void health(exchange& out, const http_headers& headers);
+    void model(const std::string& name, exchange& out, const http_headers& headers);
+    void tokenize(const std::string& body, exchange& out, const http_headers& headers);
+    void detokenize(const std::string& body, exchange& out, const http_headers& headers);
+    void generate(const std::string& body, bool chat, std::shared_ptr<exchange> out, const http_headers& headers,
+                  const std::string& id);
+
+    const std::string key_; // empty: none is asked for
+    const vocabulary& words_;
+    const api_limits& limits_;
+    answers& to_;
+    const status about_;
+    const std::int64_t started_; // seconds since 1970
+};
+
+} // namespace serve
