@@ -24,3 +24,4 @@
 #include <ashlar/sched/replay.hpp>
 #include <ashlar/sched/request_table.hpp>
 #include <ashlar/sched/router.hpp>
+#include <ashlar/sched/tenancy.hpp>
