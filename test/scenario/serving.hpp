@@ -85,6 +85,8 @@ private:
     struct client {
         std::uint32_t prompt = 0, max_tokens = 0, tokens = 0, stop_at = 0;
         instant deadline{};
+        std::size_t group = 0;     // its first member
+        bool group_failed = false; // of a first member: one of them
         bool arrived = false;
         int ends = 0;
     };
@@ -162,14 +164,22 @@ private:
 
     void make_clients() {
         clients_.resize(between(1, 24));
-        for (std::size_t i = 0; i < clients_.size(); ++i) {
+        std::uint32_t members = 0;
+        instant start{};
+        for (std::size_t i = 0; i < clients_.size(); ++i, --members) {
             client& c = clients_[i];
+            const bool first = members == 0;
+            if (first) {
+                members = chance(0.25f) ? std::min<std::uint32_t>(between(2, 5), clients_.size() - i) : 1;
+                start = instant{} + wait(1000, 300'000);
+            }
+            c.group = first ? i : clients_[i - 1].group;
             c.prompt = between(1, 48);
             c.max_tokens = between(1, 12);
             c.stop_at = chance(0.3f) ? between(1, 12) : 0;
-            const instant start = instant{} + wait(1000, 300'000);
             c.deadline = chance(0.2f) ? start + wait(1000, 200'000) : start + 10_s;
-            later_.at(start, client_word{sched::arrive{{i + 1}, c.prompt, c.max_tokens, c.deadline}});
+            later_.at(start, client_word{sched::arrive{
+                                 {i + 1}, c.prompt, c.max_tokens, c.deadline, {first ? 0 : c.group + 1}, members}});
             if (chance(0.05f)) later_.at(start + wait(0, 5000), client_word{sched::arrive{{i + 1}, 1, 1, c.deadline}});
             if (chance(0.15f)) later_.at(start + wait(0, 100'000), client_word{sched::cancel{{i + 1}}});
             if (chance(0.10f)) later_.at(start + wait(0, 100'000), client_word{sched::stop{{i + 1}}});
@@ -202,6 +212,9 @@ private:
                 std::visit([this](const auto& one) { act(one); }, a);
             }
         }
+        for (const client& c : clients_) {
+            if (c.arrived && c.ends == 0 && clients_[c.group].group_failed) fail("a request outlives its group");
+        }
     }
 
     void tell(instance_id to, std::vector<sched::action> what) {
@@ -222,7 +235,10 @@ private:
         if (!c.arrived) fail("a request ended before it came");
         return &c;
     }
-    void act(const sched::reject& a) { (void)ending(a.request), ++rejected_; }
+    void group_fails(client* c) {
+        if (c) clients_[c->group].group_failed = true;
+    }
+    void act(const sched::reject& a) { group_fails(ending(a.request)), ++rejected_; }
     void act(const sched::finish& a) {
         client* c = ending(a.request);
         ++finished_;
@@ -232,6 +248,7 @@ private:
     }
     void act(const sched::fail& a) {
         client* c = ending(a.request);
+        group_fails(c);
         ++failed_;
         if (c && a.fault.code == errc::timed_out && later_.now() < std::min(c->deadline, horizon))
             fail("timed out too early");
@@ -277,9 +294,9 @@ private:
     void handle(engine_word& w) {
         // What an engine said before it died may still come in; the edge has no way to know.
         if (const auto* t = std::get_if<sched::token>(&w.what))
-            count_token(t->request, t->attempt, w.what);
+            count_token(*t);
         else if (const auto* p = std::get_if<sched::prefill_done>(&w.what))
-            count_token(p->request, p->attempt, w.what);
+            count_token(*p);
         else if (const auto* u = std::get_if<sched::instance_up>(&w.what)) {
             if (engines_[w.from].epoch != w.epoch || !engines_[w.from].up) return; // its connection is closed already
             told_epoch_[u->instance.value] = u->epoch;
@@ -288,35 +305,19 @@ private:
             step(w.what);
     }
 
-    // The edge shows a token to the client exactly when the scheduler counted it.
-    void count_token(request_id id, std::uint32_t, const sched::event& e) {
-        client& c = clients_[id.value - 1];
-        const auto generated = [&]() -> std::uint32_t {
-            const std::uint32_t slot = policy_.requests().find(id);
-            return slot == sched::no_slot ? UINT32_MAX : policy_.requests()[slot].generated;
-        };
+    // The edge shows a token to the client exactly when the scheduler counts it; the step may finish the request, so
+    // the client's count goes first.
+    template <class Event>
+    void count_token(const Event& e) {
+        client& c = clients_[e.request.value - 1];
+        const std::uint32_t slot = policy_.requests().find(e.request);
+        if (slot != sched::no_slot && policy_.requests()[slot].generated != c.tokens)
+            fail("tokens were lost or doubled");
         const std::uint64_t ignored = policy_.ignored_events();
-        if (generated() != UINT32_MAX && generated() != c.tokens) fail("tokens were lost or doubled");
-        // The step may finish the request, so the client's count goes first; an ignored event takes it back.
-        ++c.tokens;
-        const sched::event copy = e;
-        if (would_ignore(copy)) --c.tokens;
-        step(copy);
-        if ((policy_.ignored_events() != ignored) != last_ignored_)
-            fail("the edge and the scheduler disagree about a token");
-    }
-    // Whether this token still counts: same attempt, instance and batch as the request's present one.
-    bool would_ignore(const sched::event& e) {
-        const auto fits = [&](const auto& t, sched::phase now) {
-            const std::uint32_t slot = policy_.requests().find(t.request);
-            const std::uint32_t at = policy_.engines().find(t.instance);
-            if (slot == sched::no_slot || at == sched::no_slot) return false;
-            const sched::request& r = policy_.requests()[slot];
-            return r.attempt == t.attempt && r.now == now && r.batch == t.batch;
-        };
-        if (const auto* t = std::get_if<sched::token>(&e)) last_ignored_ = !fits(*t, sched::phase::decoding);
-        if (const auto* p = std::get_if<sched::prefill_done>(&e)) last_ignored_ = !fits(*p, sched::phase::prefilling);
-        return last_ignored_;
+        const bool counts = policy_.counts(e);
+        c.tokens += counts;
+        step(e);
+        if ((policy_.ignored_events() == ignored) != counts) fail("the edge and the scheduler disagree about a token");
     }
 
     void die(std::size_t i, bool silently) {
@@ -497,7 +498,6 @@ private:
     std::vector<std::byte> log_;
     trace_hash trace_;
     std::string problem_;
-    bool last_ignored_ = false;
     instant quiet_since_{};
     std::uint64_t steps_ = 0, finished_ = 0, failed_ = 0, rejected_ = 0, retried_ = 0, epochs_ = 0;
 };

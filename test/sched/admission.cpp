@@ -35,6 +35,7 @@ TEST_CASE("each way of not being served has its own refusal") {
     CHECK(with([](arrival& a) { a.covered = false, a.hold = true; }) == std::nullopt);
     CHECK(with([](arrival& a) { a.live = 4; }) == reject_reason::overloaded);
     CHECK(with([](arrival& a) { a.waiting = 2; }) == reject_reason::overloaded);
+    CHECK(with([](arrival& a) { a.members = 0; }) == reject_reason::invalid);
     CHECK(with([](arrival& a) { a.members = 2; }) == std::nullopt);
     CHECK(with([](arrival& a) { a.waiting = 1, a.members = 2; }) == reject_reason::overloaded);
     CHECK(with([](arrival& a) { a.live = 3, a.members = 2; }) == reject_reason::overloaded);

@@ -40,7 +40,7 @@ concept admission = requires(const A a, const arrival& facts) {
 
 struct bounded_admission {
     std::optional<reject_reason> judge(const arrival& facts) const {
-        if (facts.prompt_tokens == 0 || facts.max_tokens == 0) return reject_reason::invalid;
+        if (facts.prompt_tokens == 0 || facts.max_tokens == 0 || facts.members == 0) return reject_reason::invalid;
         if (facts.prompt_tokens + facts.max_tokens > UINT32_MAX) return reject_reason::too_long;
         if (facts.draining) return reject_reason::draining;
         if (!facts.covered && !facts.hold) return reject_reason::unavailable;
