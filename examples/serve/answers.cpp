@@ -52,10 +52,10 @@ api_error words_for(const al::error& fault) {
         said.status = 504, said.message = "the request took longer than this server allows (--timeout)";
         break;
     case al::errc::peer_down:
-        said.message = "an engine went down while it worked on this request; try again";
+        said.message = "an engine went down while it worked on this request; try again", said.code = "engine_down";
         break;
     case al::errc::closed:
-        said.message = "this server is shutting down";
+        return words_for(sched::reject_reason::draining);
         break;
     case al::errc::exhausted:
         said.message = "an engine ran out of room; try again in a moment";

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <map>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -30,6 +32,14 @@ bool same_secret(const std::string& a, const std::string& b) { // takes as long 
     unsigned char differs = a.size() != b.size();
     for (std::size_t i = 0; i < b.size(); ++i) differs |= static_cast<unsigned char>((i < a.size() ? a[i] : 0) ^ b[i]);
     return differs == 0;
+}
+
+bool bears(const std::string& authorization, const std::string& key) { // the scheme's name has no case
+    constexpr std::string_view scheme = "bearer ";
+    const auto same = [](char a, char b) { return (a | 0x20) == (b | 0x20); };
+    return authorization.size() >= scheme.size() &&
+           std::equal(scheme.begin(), scheme.end(), authorization.begin(), same) &&
+           same_secret(authorization.substr(scheme.size()), key);
 }
 
 http_headers with(http_headers headers, const char* name, std::string value) {
@@ -85,7 +95,7 @@ void api::serve(http_request request, std::shared_ptr<exchange> out) {
     if (path == "/metrics")
         return out->reply(200, "text/plain; version=0.0.4; charset=utf-8", about_.measured(), headers);
     if (path == "/version") return out->reply(200, "application/json", version_body(version_text), headers);
-    if (!key_.empty() && !same_secret(request.authorization, "Bearer " + key_))
+    if (!key_.empty() && !bears(request.authorization, key_))
         return to_.refuse(*out,
                           {401, "give this server's API key as \"Authorization: Bearer KEY\"", "",
                            "authentication_error", "invalid_api_key"},

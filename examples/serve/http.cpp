@@ -209,6 +209,8 @@ private:
 
     void dispatch() {
         auto message = parser_->release();
+        if (message.version() >= 11 && message.count(bhttp::field::host) == 0)
+            return refuse(bhttp::error::bad_field); // RFC 9112, section 3.2
         answering_ = true;
         arm(std::chrono::seconds(0));
         keep_alive_ = message.keep_alive() && !server_->stopping;
@@ -382,8 +384,10 @@ void http_server::accept_from(int listening_fd) {
     state_->accept();
 }
 
+void http_server::last_answers() { state_->stopping = true; }
+
 void http_server::stop_accepting() {
-    state_->stopping = true;
+    last_answers();
     error_code ignored;
     state_->acceptor.close(ignored);
     state_->pause.cancel();

@@ -65,6 +65,7 @@ public:
     ~http_server();
 
     void accept_from(int listening_fd); // takes the descriptor over
+    void last_answers();                // from now on every answer ends its connection
     void stop_accepting();
     void close_idle(); // connections between two requests
     std::size_t connections() const;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -56,8 +57,18 @@ json parse_object(std::string_view body, const api_limits& limits) {
     if (depth_of(body) > limits.json_depth)
         refuse("the JSON nests deeper than " + std::to_string(limits.json_depth) + " levels");
     json object;
+    std::vector<std::set<std::string>> names; // of the objects that are open
+    const auto twice = [&](int, json::parse_event_t what, json& value) {
+        if (what == json::parse_event_t::object_start) names.emplace_back();
+        if (what == json::parse_event_t::object_end) names.pop_back();
+        if (what == json::parse_event_t::key && !names.back().insert(value.get<std::string>()).second) {
+            const auto name = value.get<std::string>().substr(0, 64);
+            refuse("the field '" + name + "' stands there twice", name);
+        }
+        return true;
+    };
     try {
-        object = json::parse(body);
+        object = json::parse(body, twice);
     } catch (const json::exception& why) {
         std::string text = why.what(); // "[json.exception.parse_error.101] parse error at line 1, column 2: …"
         if (const auto cut = text.find("] "); cut != std::string::npos) text = text.substr(cut + 2);
@@ -164,6 +175,13 @@ std::vector<token_id> token_list(const json& list, const api_limits& limits, con
     return ids;
 }
 
+void check_text(std::size_t bytes, const api_limits& limits, const char* name) {
+    if (bytes > limits.text_bytes)
+        refuse(std::string("the text of '") + name + "' has " + std::to_string(bytes) + " bytes; at most " +
+                   std::to_string(limits.text_bytes) + " are tokenized for one request",
+               name, 400, "context_length_exceeded");
+}
+
 std::vector<prompt> prompt_list(const json& value, const api_limits& limits) {
     if (value.is_string()) return {value.get<std::string>()};
     if (!value.is_array())
@@ -186,9 +204,10 @@ std::vector<prompt> prompt_list(const json& value, const api_limits& limits) {
     return prompts;
 }
 
-std::vector<chat_message> message_list(const json& value, const api_limits&) {
+std::vector<chat_message> message_list(const json& value, const api_limits& limits) {
     if (!value.is_array() || value.empty()) refuse("'messages' must be a list with at least one message", "messages");
     std::vector<chat_message> messages;
+    std::size_t bytes = 0;
     for (std::size_t i = 0; i < value.size(); ++i) {
         const json& each = value[i];
         const std::string where = "messages[" + std::to_string(i) + "]";
@@ -222,8 +241,10 @@ std::vector<chat_message> message_list(const json& value, const api_limits&) {
         }
         if (message.role.empty()) refuse("'" + where + ".role' is required", where + ".role");
         if (!each.contains("content")) refuse("'" + where + ".content' is required", where + ".content");
+        bytes += message.content.size();
         messages.push_back(std::move(message));
     }
+    check_text(bytes, limits, "messages");
     return messages;
 }
 
@@ -260,13 +281,21 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
         const json* given = in.take("prompt");
         if (!given) refuse("'prompt' is required", "prompt");
         want.prompts = prompt_list(*given, limits);
+        std::size_t bytes = 0;
+        for (const auto& each : want.prompts) {
+            if (const auto* text = std::get_if<std::string>(&each)) bytes += text->size();
+        }
+        check_text(bytes, limits, "prompt");
     }
 
     const auto most = static_cast<std::int64_t>(std::numeric_limits<std::int32_t>::max());
     if (const auto x = in.integer("max_tokens", 1, most)) want.max_tokens = static_cast<std::uint32_t>(*x);
     if (chat) {
-        if (const auto x = in.integer("max_completion_tokens", 1, most))
+        if (const auto x = in.integer("max_completion_tokens", 1, most)) { // the newer name of the same thing
+            if (want.max_tokens && *want.max_tokens != *x)
+                refuse("'max_tokens' and 'max_completion_tokens' say different things", "max_completion_tokens");
             want.max_tokens = static_cast<std::uint32_t>(*x);
+        }
     } else if (!want.max_tokens) {
         want.max_tokens = 16; // OpenAI's default for completions
     }
@@ -482,6 +511,7 @@ std::variant<tokenize_request, api_error> parse_tokenize(std::string_view body, 
         if (int(text.has_value()) + int(content.has_value()) + int(want.is_chat) != 1)
             refuse("give exactly one of 'prompt', 'content' and 'messages'", "prompt");
         want.text = text ? *text : content.value_or("");
+        check_text(want.text.size(), limits, text ? "prompt" : "content");
         want.with_pieces = in.boolean("return_token_strs");
         in.harmless("add_special_tokens"); // nothing is added around a prompt
         in.neutral("add_generation_prompt", [](const json& x) { return x == true; });
@@ -496,6 +526,8 @@ std::variant<std::vector<token_id>, api_error> parse_detokenize(std::string_view
         check_model(in, limits, false);
         const json* tokens = in.take("tokens");
         if (!tokens || !tokens->is_array()) refuse("'tokens' must be a list of token ids", "tokens");
+        if (tokens->size() > limits.detokenized)
+            refuse("'tokens' may hold at most " + std::to_string(limits.detokenized) + " token ids", "tokens");
         auto ids = token_list(*tokens, limits, "tokens");
         in.nothing_else();
         return ids;

@@ -37,6 +37,8 @@ struct api_limits {
     std::uint32_t prompts = 256; // of a batched completion request
     std::uint32_t top_logprobs = 20;
     std::uint32_t json_depth = 32;
+    std::size_t text_bytes = 1 << 20;    // to be tokenized for one request: nobody else is served meanwhile
+    std::uint32_t detokenized = 1 << 17; // token ids
 };
 
 struct chat_message {

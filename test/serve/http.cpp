@@ -244,3 +244,46 @@ TEST_CASE("silent clients are closed, and too many are turned away") {
     other.say("GET /ok HTTP/1.1\r\nHost: h\r\n\r\n");
     CHECK(has(w.read(other.fd), "got 0 /ok"));
 }
+
+TEST_CASE("HTTP/1.1 without a Host is refused, HTTP/1.0 needs none") {
+    world w;
+    w.start();
+    client modern(w), old(w);
+    modern.say("GET /a HTTP/1.1\r\n\r\n");
+    CHECK(has(w.read(modern.fd), "400"));
+    old.say("GET /a HTTP/1.0\r\n\r\n");
+    CHECK(has(w.read(old.fd), "got 0 /a"));
+    CHECK(w.handled == 1);
+}
+
+TEST_CASE("a length and chunks at once, or two lengths, are no request: whose end is where?") {
+    world w;
+    w.start();
+    for (const char* lengths :
+         {"Content-Length: 3\r\nTransfer-Encoding: chunked", "Content-Length: 3\r\nContent-Length: 4",
+          "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity"}) {
+        client c(w);
+        c.say(std::string("POST /a HTTP/1.1\r\nHost: h\r\n") + lengths + "\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+        INFO(lengths);
+        CHECK(has(w.read(c.fd), "HTTP/1.1 400"));
+    }
+    CHECK(w.handled == 0);
+}
+
+TEST_CASE("while it drains a server still answers newcomers, and lets go of each connection") {
+    world w;
+    w.start();
+    client before(w);
+    before.say("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(has(w.read(before.fd), "got 0 /a"));
+    w.server->last_answers();
+    for (client* c : {&before, new client(w)}) {
+        c->say("GET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+        bool ended = false;
+        const auto answer = w.read(c->fd, &ended);
+        CHECK(has(answer, "got 0 /b"));
+        CHECK(has(answer, "Connection: close"));
+        CHECK(ended);
+        if (c != &before) delete c;
+    }
+}

@@ -168,6 +168,47 @@ TEST_CASE("a body that is no JSON object, or nests too deep, is refused in words
           "n"); // brackets in a string do not nest
 }
 
+TEST_CASE("a field that stands there twice is refused: one of the two would be ignored") {
+    CHECK(refused(R"("n":1,"n":2)").param == "n");
+    CHECK(refused_body(R"({"messages":[{"role":"user","content":"a","content":"b"}]})", true).param == "content");
+    accepted(R"("stop":["n","n"],"metadata":{"n":{"n":1}})"); // the same name in other places is no repetition
+}
+
+TEST_CASE("two names of one thing must agree") {
+    CHECK(accepted(R"("max_tokens":5,"max_completion_tokens":5)", true).max_tokens == 5);
+    CHECK(refused(R"("max_tokens":5,"max_completion_tokens":6)", true).param == "max_completion_tokens");
+}
+
+TEST_CASE("what the context cannot hold is refused, with the numbers") {
+    CHECK_FALSE(wrong_length(accepted(R"("max_tokens":28)"), 100, limits));
+    const auto no = wrong_length(accepted(R"("max_tokens":29)"), 100, limits);
+    REQUIRE(no);
+    CHECK(no->code == "context_length_exceeded");
+    CHECK(no->param == "prompt");
+    CHECK(no->message.find("129") != std::string::npos);
+    CHECK_FALSE(wrong_length(accepted("", true), 127, limits)); // a chat takes what is left: a token at least
+    CHECK(wrong_length(accepted("", true), 128, limits)->param == "messages");
+    CHECK(wrong_length(accepted(""), 0, limits)->status == 400);
+    CHECK(wrong_length(accepted(R"("max_tokens":2147483647)"), UINT64_MAX >> 1, limits));
+}
+
+TEST_CASE("one request cannot keep everybody waiting: text to tokenize and ids to spell are bounded") {
+    api_limits small = limits;
+    small.text_bytes = 10, small.detokenized = 3;
+    const auto param = [](const auto& parsed) {
+        const auto* no = std::get_if<api_error>(&parsed);
+        return no ? no->param : "none";
+    };
+    CHECK(param(parse_generation(R"({"prompt":["aaaaa","bbbbb"]})", small, false)) == "none");
+    CHECK(param(parse_generation(R"({"prompt":["aaaaa","bbbbbb"]})", small, false)) == "prompt");
+    CHECK(
+        param(parse_generation(R"({"messages":[{"role":"user","content":"aaaaaa"},{"role":"user","content":"bbbbb"}]})",
+                               small, true)) == "messages");
+    CHECK(param(parse_tokenize(R"({"content":"aaaaabbbbbb"})", small)) == "content");
+    CHECK(param(parse_detokenize(R"({"tokens":[1,2,3]})", small)) == "none");
+    CHECK(param(parse_detokenize(R"({"tokens":[1,2,3,4]})", small)) == "tokens");
+}
+
 TEST_CASE("another model is 404") {
     const auto no = refused(R"("model":"gpt-9")");
     CHECK(no.status == 404);
