@@ -29,7 +29,8 @@ public:
 
     virtual std::span<const std::byte> address() const = 0;
     virtual ashlar::result<ashlar::fabric::peer_id> connect(std::span<const std::byte> address) = 0;
-    // `dead`: its process is known to have ended, so it can touch nothing any more.
+    // `dead`: its process is known to have ended, so it can touch nothing any more. If that is not known the fabric
+    // must find out: it stays connected while transfers are in flight, whose pages are free again when it has.
     virtual void disconnect(ashlar::fabric::peer_id peer, bool dead) = 0;
     virtual void wait(ashlar::duration most) = 0; // until something may have come
 

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <ashlar/core/result.hpp>
 #include <ashlar/fabric/concepts.hpp>
@@ -41,11 +42,15 @@ public:
 
     std::span<const std::byte> address() const override { return net_.address(); }
     ashlar::result<ashlar::fabric::peer_id> connect(std::span<const std::byte> address) override {
-        return net_.connect(address);
+        const auto peer = net_.connect(address);
+        if (peer) std::erase_if(leaving_, [&](const leaver& each) { return each.peer == *peer; }); // it is back
+        return peer;
     }
     void disconnect(ashlar::fabric::peer_id peer, bool dead) override {
-        net_.disconnect(peer);
-        if (dead) mover_->peer_down(peer);
+        if (dead || !busy())
+            part(peer);
+        else
+            leaving_.push_back({peer, net_.state(peer).generation});
     }
     void wait(ashlar::duration most) override { (void)net_.wait(most); }
 
@@ -67,7 +72,13 @@ public:
     }
     ashlar::result<void> cancel(ashlar::transfer_id transfer) override { return mover_->cancel(transfer); }
     std::size_t poll(ashlar::instant now) override { return mover_->poll(now); }
-    void tick(ashlar::instant now) override { mover_->tick(now); }
+    void tick(ashlar::instant now) override {
+        mover_->tick(now);
+        if (busy()) return;
+        for (const leaver& each : std::exchange(leaving_, {})) {
+            if (net_.state(each.peer).generation == each.generation) part(each.peer);
+        }
+    }
     bool next_event(ashlar::kv::transfer_event& out) override { return mover_->next_event(out); }
     bool busy() const override { return mover_->sending() + mover_->receiving() > 0; }
     const ashlar::kv::mover_counters& counters() const override { return mover_->counters(); }
@@ -78,6 +89,17 @@ protected:
     std::span<std::byte> pool_;
     ashlar::fabric::region region_{};
     std::optional<mover> mover_;
+
+private:
+    void part(ashlar::fabric::peer_id peer) { // nothing is in flight with it, or it is dead
+        mover_->peer_down(peer);
+        net_.disconnect(peer);
+    }
+    struct leaver { // the fabric may find out first, and give the number to somebody else
+        ashlar::fabric::peer_id peer;
+        std::uint32_t generation;
+    };
+    std::vector<leaver> leaving_;
 };
 
 } // namespace serve

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An engine process: a model, a KV pool and a fabric, at the router's command. It opens, computes, hands over and
 // closes what it is told to and says what came of it; which pages a request gets is kv::cache's decision, which
-// transfer may touch them kv::mover's. One thread does all of it (the kernels have their own): between two layers it
-// moves KV, listens to the router and says that it is alive.
+// transfer may touch them kv::mover's, when they may be given back sched::tenancy's. One thread does all of it (the
+// kernels have their own): between two layers it moves KV, listens to the router and says that it is alive.
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -24,6 +24,7 @@
 #include <ashlar/kv/cache.hpp>
 #include <ashlar/kv/ticket.hpp>
 #include <ashlar/kv/transfer.hpp>
+#include <ashlar/sched/tenancy.hpp>
 
 #include "carrier.hpp"
 #include "clock.hpp"
@@ -50,13 +51,11 @@ struct sequence {
     al::request_id request;
     std::uint32_t attempt = 0;
     al::request_id key; // in the cache and in transfers: another one for every attempt
-    sched::role as = sched::role::unified;
+    sched::tenancy stay;
     std::vector<al::token_id> tokens; // whose KV is here, or is to be computed here
-    std::uint32_t context = 0;        // of these, the ones that are prefilled
-    std::uint32_t computed = 0;       // KV in place up to here
     wire::sampling how;
     std::optional<al::transfer_id> transfer; // in flight
-    bool released = false;                   // the router is through with it; it waits for its transfer's end
+    bool pushes = false;                     // its pages go out layer by layer
 };
 
 struct neighbour {
@@ -67,7 +66,8 @@ struct neighbour {
 class engine {
 public:
     explicit engine(const settings& how)
-        : how_(how), as_(role()), key_(how.key_fd >= 0 ? key_from_fd(how.key_fd) : key_from_file(how.fleet_key_file)),
+        : how_(how), as_(wire::role_of(how.child.empty() ? how.role : how.child)),
+          key_(how.key_fd >= 0 ? key_from_fd(how.key_fd) : key_from_file(how.fleet_key_file)),
           model_(how.model, how.threads, how.batch_tokens, how.sequences, how.context), layout_{.shape = shape()} {
         if (as_ != sched::role::unified) {
             carrier_ = how.fabric == "window" ? open_window(layout_.bytes())
@@ -109,37 +109,26 @@ public:
     }
 
     int run() {
-        std::string why;
-        bool complained = false;
-        while (!stop_) {
+        std::string why, complaint;
+        for (int pause = 1; !stop_; wait_a_moment(pause)) {
             const int fd = connect_to(router_address(), why);
-            if (fd < 0) {
-                if (!std::exchange(complained, true))
-                    spdlog::warn("cannot reach the router at {}: {}; trying again", router_address(), why);
-                wait_a_moment();
-                continue;
-            }
-            complained = false;
-            line_ = link(fd);
-            serve();
-            if (!stop_)
-                spdlog::warn("the router is gone; dropping {} requests and looking for it again", sequences_.size());
+            if (fd >= 0) line_ = link(fd), serve();
+            if (stop_) break;
+            pause = live_ ? 1 : std::min(2 * pause, 20); // who is not let in asks less and less often, and says it once
+            std::string now = live_ ? "the router is gone; dropping its requests and looking for it again"
+                              : fd < 0
+                                  ? "cannot reach the router at " + router_address() + ": " + why + "; trying again"
+                                  : "the router does not let this engine in (its log says why); trying again";
+            if (live_ || now != complaint) spdlog::warn(now);
+            complaint = std::move(now);
             forget_everything();
-            if (!stop_) wait_a_moment();
         }
+        forget_everything();
         return 0;
     }
 
 private:
     static constexpr al::duration renew_every = 200_ms;
-
-    sched::role role() const {
-        const std::string& name = how_.child.empty() ? how_.role : how_.child;
-        return name == "prefill" ? sched::role::prefill : name == "decode" ? sched::role::decode : sched::role::unified;
-    }
-    std::string role_word() const {
-        return as_ == sched::role::prefill ? "prefill" : as_ == sched::role::decode ? "decode" : "unified";
-    }
 
     kv::geometry shape() const {
         const auto& f = model_.facts();
@@ -162,12 +151,13 @@ private:
     own_host() const { // the address that peers on other machines reach this one by; empty: this machine only
         if (how_.peers.empty()) return {};
         for (const auto& each : read_peers(how_.peers)) {
-            if (each.role == role_word()) return each.address;
+            if (each.role == wire::role_name(as_) && is_of_this_machine(each.address)) return each.address;
         }
-        return {};
+        throw std::runtime_error("none of the '" + std::string(wire::role_name(as_)) + " HOST' lines of " + how_.peers +
+                                 " is an address of this machine");
     }
-    void wait_a_moment() {
-        for (int i = 0; i < 10 && !stop_; ++i) {
+    void wait_a_moment(int tenths) {
+        for (int i = 0; i < 10 * tenths && !stop_; ++i) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
             stop_ = told_to_stop;
         }
@@ -251,12 +241,11 @@ private:
     void say(wire::to_router frame) { line_.send(frame); }
 
     void forget_everything() {
-        live_ = false;
+        live_ = proven_ = false; // the next router proves itself again
         inbox_.clear();
         batch_.reset();
         for (auto& [key, s] : sequences_) {
-            if (s.transfer) (void)carrier_->cancel(*s.transfer);
-            s.released = true;
+            if (s.stay.abandon()) (void)carrier_->cancel(*s.transfer);
         }
         if (carrier_) { // tell the peers, and let writes that are under way end before their pages are anybody's again
             const al::instant until = monotonic() + 100_ms;
@@ -285,7 +274,6 @@ private:
         if (!(f.proof == wire::prove(key_, "router", nonce_, theirs_)))
             return spdlog::error("the router does not hold this fleet's key; hanging up"), false;
         wire::hello me;
-        me.name = role_word();
         me.as = as_;
         me.epoch = epoch_;
         me.pid = static_cast<std::uint32_t>(::getpid());
@@ -334,8 +322,8 @@ private:
         return true;
     }
     bool hear(const wire::shutdown&) {
-        stop_ = true;
-        return true;
+        stop_ = stop_ || live_; // a stranger's word counts for nothing
+        return live_;
     }
 
     bool hear(wire::reserve& f) {
@@ -343,20 +331,18 @@ private:
         sequence s{.request = f.request,
                    .attempt = f.attempt,
                    .key = key_of(f.request, f.attempt),
-                   .as = f.as,
+                   .stay = {},
                    .tokens = std::move(f.context),
-                   .context = 0,
-                   .computed = 0,
                    .how = std::move(f.how),
                    .transfer = {},
-                   .released = false};
-        s.context = static_cast<std::uint32_t>(s.tokens.size());
-        if (f.capacity_tokens < s.context || sequences_.contains(s.key.value)) return false;
+                   .pushes = f.as == sched::role::prefill};
+        const auto context = static_cast<std::uint32_t>(s.tokens.size());
+        if (f.capacity_tokens < context || sequences_.contains(s.key.value)) return false;
         const auto refuse = [&](al::error why) {
             say(wire::reserve_failed{f.request, f.attempt, why});
             return true;
         };
-        const auto opened = pages_->open(s.key, s.tokens, f.capacity_tokens - s.context);
+        const auto opened = pages_->open(s.key, s.tokens, f.capacity_tokens - context);
         if (!opened) return refuse(opened.error());
         wire::reserved answer{f.request, f.attempt, opened->cached_tokens, {}};
         const auto give_up = [&](al::error why) {
@@ -365,7 +351,7 @@ private:
         };
         if (f.as == sched::role::decode) {
             std::byte buffer[kv::ticket_bytes_max];
-            const auto granted = carrier_->grant(s.key, s.context, opened->cached_tokens, monotonic(), buffer);
+            const auto granted = carrier_->grant(s.key, context, opened->cached_tokens, monotonic(), buffer);
             if (!granted) return give_up(granted.error());
             s.transfer = granted->transfer;
             answer.ticket.assign(granted->ticket.begin(), granted->ticket.end());
@@ -384,7 +370,8 @@ private:
             answer.cached_tokens = 0;
         else if (f.as == sched::role::prefill && answer.cached_tokens)
             (void)carrier_->all_ready(*s.transfer, {0, answer.cached_tokens / kv_layout::tokens_per_block});
-        s.computed = answer.cached_tokens;
+        s.stay = {f.as, context, answer.cached_tokens};
+        if (s.transfer) s.stay.hands_over();
         sequences_.emplace(s.key.value, std::move(s));
         say(std::move(answer));
         return true;
@@ -400,20 +387,16 @@ private:
         const auto it = sequences_.find(key_of(f.request, f.attempt).value);
         if (it == sequences_.end()) return true;
         sequence& s = it->second;
-        s.released = true;
-        // A prompt that is computed is on its way whole: its end comes by itself. Anything else is called off.
-        if (s.transfer && (s.as == sched::role::decode || s.computed < s.context)) (void)carrier_->cancel(*s.transfer);
+        if (s.stay.release()) (void)carrier_->cancel(*s.transfer);
         close_if_over(it);
         return true;
     }
 
     using sequence_map = std::unordered_map<std::uint64_t, sequence>;
 
-    // Pages that our own writes still read from stay; pages that a peer may still write to are kv::cache's matter.
     sequence_map::iterator close_if_over(sequence_map::iterator it) {
-        sequence& s = it->second;
-        if (!s.released || (s.transfer && s.as == sched::role::prefill)) return std::next(it);
-        (void)pages_->close(s.key);
+        if (!it->second.stay.over()) return std::next(it);
+        (void)pages_->close(it->second.key);
         return sequences_.erase(it);
     }
 
@@ -436,14 +419,16 @@ private:
             sequence& s = it->second;
             s.transfer.reset();
             report_ = true;
-            if (!s.released) {
-                if (!e.ok) {
-                    say(wire::transfer_failed{s.request, s.attempt, e.fault});
-                } else if (e.what == kv::transfer_event::kind::received) {
-                    s.computed = s.context;
-                    (void)pages_->commit(s.key, s.tokens);
-                    say(wire::transfer_done{s.request, s.attempt});
-                }
+            switch (s.stay.handed_over(e.ok)) {
+            case sched::tenancy::word::failed:
+                say(wire::transfer_failed{s.request, s.attempt, e.fault});
+                break;
+            case sched::tenancy::word::received:
+                (void)pages_->commit(s.key, s.tokens);
+                say(wire::transfer_done{s.request, s.attempt});
+                break;
+            case sched::tenancy::word::nothing:
+                break;
             }
             close_if_over(it);
             over_.pop_front();
@@ -467,22 +452,22 @@ private:
             const auto fail = [&](al::errc why) {
                 say(wire::item_failed{item.request, item.attempt, b.id, {why, al::origin::app}});
             };
-            if (it == sequences_.end() || it->second.released) {
+            if (it == sequences_.end() || it->second.stay.released()) {
                 fail(al::errc::not_found);
                 continue;
             }
             sequence& s = it->second;
             if (item.kind == sched::item_kind::decode && item.position == s.tokens.size())
                 s.tokens.push_back(item.input);
-            if (item.count == 0 || item.position > s.computed ||
-                std::uint64_t{item.position} + item.count > s.tokens.size()) {
+            if (!s.stay.admits(item.position, item.count, s.tokens.size())) {
                 fail(al::errc::out_of_range);
                 continue;
             }
             if (item.kind == sched::item_kind::prefill &&
                 s.how.prompt_logprobs) { // every position's logits, one slice each
                 for (std::uint32_t i = 0; i < item.count; ++i)
-                    shares.push_back({&s, &item, item.position + i, 1, item.position + i + 1 < s.context || item.last});
+                    shares.push_back(
+                        {&s, &item, item.position + i, 1, item.position + i + 1 < s.stay.context() || item.last});
             } else {
                 shares.push_back({&s, &item, item.position, item.count, item.last});
             }
@@ -506,9 +491,9 @@ private:
         }
         const auto done = model_.forward(slices_, layout_, pool_.data(), [&](al::layer_id layer) {
             for (const share& each : shares) {
-                if (each.of->as != sched::role::prefill || !each.of->transfer) continue;
-                const auto ready =
-                    kv::blocks_completed(each.position, each.count, each.of->context, kv_layout::tokens_per_block);
+                if (!each.of->pushes || !each.of->transfer) continue;
+                const auto ready = kv::blocks_completed(each.position, each.count, each.of->stay.context(),
+                                                        kv_layout::tokens_per_block);
                 if (ready.count) (void)carrier_->layer_ready(*each.of->transfer, layer, ready.first, ready.count);
             }
             if (line_.open() && !progress(false)) line_.close();
@@ -521,11 +506,11 @@ private:
                 continue;
             }
             const std::uint32_t end = each.position + each.count;
-            s.computed = std::max(s.computed, end);
-            (void)pages_->commit(s.key, std::span<const al::token_id>(s.tokens).first(s.computed));
+            s.stay.computed_to(end);
+            (void)pages_->commit(s.key, std::span<const al::token_id>(s.tokens).first(s.stay.computed()));
             if (!each.logits) continue;
             const std::size_t i = with_logits++;
-            if (s.how.prompt_logprobs && each.item->kind == sched::item_kind::prefill && end < s.context) {
+            if (s.how.prompt_logprobs && each.item->kind == sched::item_kind::prefill && end < s.stay.context()) {
                 say(wire::prompt_token{s.request, s.attempt, end, model_.chance_of(i, s.tokens[end]),
                                        model_.likeliest(i, s.how.top_logprobs)});
                 continue;

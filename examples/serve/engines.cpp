@@ -19,13 +19,6 @@ namespace asio = boost::asio;
 namespace sched = ashlar::sched;
 using boost::system::error_code;
 
-std::string_view role_name(sched::role as) {
-    return as == sched::role::prefill ? "prefill" : as == sched::role::decode ? "decode" : "unified";
-}
-sched::role role_of(std::string_view name) {
-    return name == "prefill" ? sched::role::prefill : name == "decode" ? sched::role::decode : sched::role::unified;
-}
-
 namespace {
 bool exchange_kv(const engine_connection& a, const engine_connection& b) {
     return (a.facts.as == sched::role::prefill && b.facts.as == sched::role::decode) ||
@@ -172,7 +165,7 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
     const wire::hello& facts = one->facts;
     if (!(facts.model == agreed_.model)) {
         spdlog::error("a {} engine serves another model file than this router; closing its connection",
-                      role_name(facts.as));
+                      wire::role_name(facts.as));
         return false;
     }
     for (const pointer& other : std::list(all_)) {
@@ -182,7 +175,7 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
         } else if (exchange_kv(*other, *one) &&
                    (!(other->facts.layout == facts.layout) || other->facts.fabric != facts.fabric)) {
             spdlog::error("a {} engine ({}) and {} ({}) cannot exchange KV: another layout or fabric",
-                          role_name(facts.as), facts.fabric, other->name, other->facts.fabric);
+                          wire::role_name(facts.as), facts.fabric, other->name, other->facts.fabric);
             return false;
         }
     }
@@ -206,7 +199,7 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
 // Who comes back after a death gets the name that it left.
 std::string engines::name_for(const engine_connection& one) const {
     for (int number = 1;; ++number) {
-        std::string name(role_name(one.facts.as));
+        std::string name(wire::role_name(one.facts.as));
         if (number > 1) name += "-" + std::to_string(number);
         const bool taken = std::any_of(all_.begin(), all_.end(), [&](const pointer& other) {
             return other.get() != &one && other->stage >= engine_connection::is_live && other->name == name;

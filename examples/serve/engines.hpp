@@ -82,7 +82,4 @@ private:
     std::uint32_t instances_ = 0;
 };
 
-std::string_view role_name(ashlar::sched::role as);
-ashlar::sched::role role_of(std::string_view name);
-
 } // namespace serve

@@ -19,7 +19,9 @@ namespace serve {
 link::link(int fd) : fd_(fd) {
     ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK);
     const int on = 1;
-    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // fails on a Unix socket, which needs none
+    const int patience_ms = 10'000; // a peer whose machine is gone acknowledges nothing and says no goodbye
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // fails on a Unix socket, which needs none; so does:
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms);
     ::setsockopt(fd_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
@@ -156,6 +158,13 @@ bool is_loopback(const std::string& address) {
     }
     const auto& in6 = reinterpret_cast<const sockaddr_in6&>(name.bytes);
     return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
+}
+
+bool is_of_this_machine(const std::string& host) {
+    std::string why;
+    const int fd = listen_on((host.find(':') == std::string::npos ? host : "[" + host + "]") + ":0", 1, why);
+    if (fd >= 0) ::close(fd);
+    return fd >= 0;
 }
 
 std::string address_of(int listening_fd) {

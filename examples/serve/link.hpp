@@ -53,8 +53,9 @@ private:
 // "host:port", "[v6]:port", or "@name" for a socket in Linux's abstract namespace. -1 with `why` when it fails.
 int connect_to(const std::string& address, std::string& why);
 int listen_on(const std::string& address, int backlog, std::string& why);
-bool is_loopback(const std::string& address); // abstract names too
-std::string address_of(int listening_fd);     // as a client would write it
+bool is_loopback(const std::string& address);     // abstract names too
+bool is_of_this_machine(const std::string& host); // a host without a port
+std::string address_of(int listening_fd);         // as a client would write it
 
 ashlar::key128 random_key();
 std::uint64_t random_word();

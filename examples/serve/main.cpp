@@ -42,43 +42,26 @@ void describe(CLI::App& app, serve::settings& s) {
                    "of a fleet: a file with the lines 'router HOST:PORT', 'prefill HOST', 'decode HOST'");
     app.add_option("--fleet-key-file", s.fleet_key_file,
                    "of a fleet: a file that all its processes share; 32 hexadecimal digits");
-    app.add_option("--threads", s.threads, "compute threads of each engine (0: one for each processor)")
-        ->capture_default_str()
-        ->check(CLI::Range(0, 1024));
-    app.add_option("--context", s.context, "tokens of prompt and answer together, at most")
-        ->capture_default_str()
-        ->check(CLI::Range(16, 1 << 20));
-    app.add_option("--pool-mib", s.pool_mib, "KV cache of each engine, MiB")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 1 << 20));
-    app.add_option("--batch-tokens", s.batch_tokens, "tokens of one batch; longer prompts are computed in such chunks")
-        ->capture_default_str()
-        ->check(CLI::Range(16, 8192));
-    app.add_option("--sequences", s.sequences, "requests that an engine holds at a time")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 4096));
+    const auto number = [&app](const char* name, std::uint32_t& of, std::uint32_t low, std::uint32_t high,
+                               const char* what) {
+        app.add_option(name, of, what)->capture_default_str()->check(CLI::Range(low, high));
+    };
+    number("--threads", s.threads, 0, 1024, "compute threads of each engine (0: one for each processor)");
+    number("--context", s.context, 16, 1 << 20, "tokens of prompt and answer together, at most");
+    number("--pool-mib", s.pool_mib, 1, 1 << 20, "KV cache of each engine, MiB");
+    number("--batch-tokens", s.batch_tokens, 16, 8192,
+           "tokens of one batch; longer prompts are computed in such chunks");
+    number("--sequences", s.sequences, 1, 4096, "requests that an engine holds at a time");
     app.add_flag("!--no-prefix-cache", s.prefix_caching, "do not reuse the KV of equal prompt beginnings");
-    app.add_option("--request-limit", s.request_limit, "requests in the server at a time; more are answered 429")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 65536));
-    app.add_option("--queue-limit", s.queue_limit, "of these, waiting for a place on an engine")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 65536));
-    app.add_option("--attempts", s.attempts, "starts of a request that may end in an engine's fault")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 16));
+    number("--request-limit", s.request_limit, 1, 65536, "requests in the server at a time; more are answered 429");
+    number("--queue-limit", s.queue_limit, 1, 65536, "of these, waiting for a place on an engine");
+    number("--attempts", s.attempts, 1, 16, "starts of a request that may end in an engine's fault");
     app.add_flag(
         "--hold", s.hold,
         "when no engine of a role is left, requests wait for one until --timeout; else they fail at once with 503");
-    app.add_option("--timeout", s.timeout_s, "seconds that a request may take")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 86400));
-    app.add_option("--drain", s.drain_s, "seconds that running requests are given at SIGTERM")
-        ->capture_default_str()
-        ->check(CLI::Range(0, 3600));
-    app.add_option("--heartbeat-ms", s.heartbeat_ms, "engines report this often; two missed and one is written off")
-        ->capture_default_str()
-        ->check(CLI::Range(10, 60000));
+    number("--timeout", s.timeout_s, 1, 86400, "seconds that a request may take");
+    number("--drain", s.drain_s, 0, 3600, "seconds that running requests are given at SIGTERM");
+    number("--heartbeat-ms", s.heartbeat_ms, 10, 60000, "engines report this often; two missed and one is written off");
     app.add_option("--log-dir", s.log_dir, "write every (time, event, action) of the scheduler there")
         ->check(CLI::ExistingDirectory);
     app.add_option("--log-level", s.log_level, "trace, debug, info, warning, error or off")

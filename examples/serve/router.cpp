@@ -191,7 +191,8 @@ private:
     }
 
     void apply(const sched::drained&) {
-        engines_.send_all(wire::shutdown{});
+        http_.stop_accepting();
+        if (how_.supervisor_fd >= 0) engines_.send_all(wire::shutdown{}); // a fleet's engines wait for the next router
         leave_when_quiet(std::chrono::steady_clock::now() + std::chrono::seconds(2));
     }
 
@@ -282,7 +283,7 @@ private:
             if (line.role == "router")
                 control_address_ = line.address;
             else
-                expected_.push_back(role_of(line.role));
+                expected_.push_back(wire::role_of(line.role));
         }
     }
 
@@ -341,7 +342,7 @@ private:
             if (std::exchange(draining_, true)) std::_Exit(1); // asked twice
             spdlog::info("router: signal {}; finishing {} requests, at most {} s", number, policy_.live(),
                          how_.drain_s);
-            http_.stop_accepting();
+            http_.last_answers(); // who still comes is told so
             feed(sched::drain{monotonic() + from_seconds(how_.drain_s)});
             await_signal();
         });

@@ -32,8 +32,18 @@ namespace serve::wire {
 
 namespace al = ashlar;
 
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
 inline constexpr std::size_t frame_bytes_max = 16 << 20;
+
+// Roles by the words of the command line, the peers file and the log.
+constexpr std::string_view role_name(al::sched::role as) {
+    return as == al::sched::role::prefill ? "prefill" : as == al::sched::role::decode ? "decode" : "unified";
+}
+constexpr al::sched::role role_of(std::string_view name) {
+    return name == "prefill"  ? al::sched::role::prefill
+           : name == "decode" ? al::sched::role::decode
+                              : al::sched::role::unified;
+}
 
 // ---- opening a connection
 
@@ -63,7 +73,6 @@ inline al::digest128 prove(al::key128 key, std::string_view who, al::digest128 t
 // ---- what an engine is
 
 struct hello {
-    std::string name; // of the process, for the log
     al::sched::role as = al::sched::role::unified;
     al::epoch_id epoch;
     std::uint32_t pid = 0;
@@ -72,8 +81,7 @@ struct hello {
     al::digest128 model;            // of the model file's metadata: everybody must agree
     std::string fabric;             // "ofi:net", "window"
     std::vector<std::byte> address; // of the fabric endpoint
-    static constexpr auto fields = std::tuple{&hello::name,
-                                              &hello::as,
+    static constexpr auto fields = std::tuple{&hello::as,
                                               &hello::epoch,
                                               &hello::pid,
                                               &hello::blocks_total,

@@ -104,19 +104,21 @@ class Server:
 
     def engines(self):
         """role -> pid of its latest incarnation, as the server's log tells."""
-        return {name: int(pid) for name, pid in re.findall(r"engine (\w+)\S* \(pid (\d+)\) is up", self.log())}
+        return {name: int(pid) for name, pid in re.findall(r"engine (\S+) \(pid (\d+)\) is up", self.log())}
 
     def pids(self):
-        """The supervisor and its children."""
+        """The supervisor and its children; none when it has ended."""
+        if self.process.poll() is not None:
+            return []
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as children:
             return [self.process.pid, *map(int, children.read().split())]
 
-    def kill(self, role):
-        """kill -9; returns (pid, when)."""
+    def kill(self, role, number=signal.SIGKILL):
+        """Returns (pid, when)."""
         pid = self.engines()[role]
         assert pid in self.pids(), f"{pid} is no child of this server"
         now = time.monotonic()
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
         return pid, now
 
     def wait_reborn(self, role, dead, patience=PATIENCE_S):
