@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A full queue is 429 at once, with the time after which to come back, and costs those that run nothing. SIGTERM lets
+running answers finish, refuses new ones, and ends within its bound whatever clients do."""
+import concurrent.futures
+import http.client
+import json
+import signal
+import socket
+import time
+import unittest
+import urllib.parse
+
+from server import Refused, Server
+
+CHAT = "/v1/chat/completions"
+DRAIN_S = 3
+FLUSH_S = 2  # after the last answer, for its last bytes
+
+
+def question(k, tokens):
+    return {"messages": [{"role": "user", "content": f"Tell me {k} things about stone."}], "temperature": 0,
+            "max_tokens": tokens, "ignore_eos": True}
+
+
+def text_of(events):
+    return "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
+
+
+def answer_of(server, k):
+    return server.post(CHAT, question(k, 200))["choices"][0]["message"]["content"]
+
+
+class FullQueue(unittest.TestCase):
+    def test_a_full_queue_is_429_and_those_that_run_finish(self):
+        # One request holds a place on the engines, one waits, any other is one too many.
+        with Server("--pool-mib", "64", "--sequences", "1", "--queue-limit", "1") as server:
+            expected = [answer_of(server, k) for k in range(2)]
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                running = pool.submit(lambda: text_of(server.stream(CHAT, question(0, 200))))
+                server.wait_for(lambda: server.metrics()["vllm:num_requests_running", "0"] == 1, "one runs")
+                waiting = pool.submit(lambda: text_of(server.stream(CHAT, question(1, 200))))
+                server.wait_for(lambda: server.metrics()["vllm:num_requests_waiting", "0"] == 1, "one waits")
+                for body in (question(2, 4), {**question(2, 4), "stream": True}):
+                    answer = server.open("POST", CHAT, body)
+                    error = json.loads(answer.read())["error"]
+                    self.assertEqual(answer.status, 429)
+                    self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+                    self.assertEqual((error["type"], error["code"], error["param"]),
+                                     ("rate_limit_error", "overloaded", None))
+                    self.assertTrue(error["message"])
+                self.assertFalse(running.done(), "the refusals came while the queue was full")
+                self.assertEqual([running.result(), waiting.result()], expected)
+            server.wait_all_free()
+            self.assertEqual(answer_of(server, 0), expected[0])
+
+    def test_a_group_that_can_never_be_let_in_is_400_not_429(self):
+        with Server("--pool-mib", "64", "--queue-limit", "3") as server:
+            for more, param in (({"n": 4}, "n"), ({"prompt": ["a", "b", "c", "d"]}, "prompt")):
+                with self.assertRaises(Refused) as caught:
+                    server.post("/v1/completions", {"prompt": "a", "max_tokens": 1, **more})
+                self.assertEqual((caught.exception.status, caught.exception.error["param"]), (400, param))
+            answer = server.post("/v1/completions", {"prompt": "a", "n": 3, "max_tokens": 1})
+            self.assertEqual(len(answer["choices"]), 3)
+            server.wait_all_free()
+
+
+class Drain(unittest.TestCase):
+    def ended(self, server, began, bound):
+        status = server.process.wait(bound + 10)
+        took = time.monotonic() - began
+        print(f"ended {took:.2f} s after SIGTERM, bound {bound} s", flush=True)
+        self.assertEqual(status, 0, server.log()[-2000:])
+        self.assertLess(took, bound + 0.5)  # for the processes' own ends on a busy machine
+
+    def test_running_answers_finish_and_new_ones_are_503(self):
+        with Server("--pool-mib", "64", "--drain", "60") as server:
+            expected = answer_of(server, 0)
+            at = urllib.parse.urlsplit(server.url)
+            kept = http.client.HTTPConnection(at.hostname, at.port, timeout=60)  # a connection from before
+            kept.request("GET", "/health")
+            self.assertEqual(kept.getresponse().read(), b'{"status":"ok"}')
+            stream = server.stream(CHAT, question(0, 200))
+            text = text_of([next(stream)])
+            server.process.send_signal(signal.SIGTERM)
+            server.wait_for(lambda: server.get("/health")[0] == 503, "it says that it drains")
+            kept.request("POST", CHAT, json.dumps(question(1, 4)), {"Content-Type": "application/json"})
+            answer = kept.getresponse()
+            self.assertEqual(answer.status, 503)
+            self.assertEqual(json.loads(answer.read())["error"]["code"], "shutting_down")
+            self.assertEqual(answer.headers["Connection"], "close")
+            with self.assertRaises(Refused) as caught:  # and a new connection
+                answer_of(server, 1)
+            self.assertEqual((caught.exception.status, caught.exception.error["code"]), (503, "shutting_down"))
+            self.assertEqual(text + text_of(stream), expected)
+            self.ended(server, time.monotonic(), FLUSH_S)
+
+    def test_answers_that_take_too_long_get_an_error_and_the_bound_holds(self):
+        with Server("--pool-mib", "128", "--drain", str(DRAIN_S)) as server:
+            stream = server.stream(CHAT, question(0, 3000))
+            next(stream)
+            began = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            with self.assertRaises(Refused) as caught:
+                text_of(stream)
+            self.assertEqual(caught.exception.error["code"], "shutting_down")
+            self.ended(server, began, DRAIN_S + FLUSH_S)
+
+    def test_clients_that_hang_do_not_hold_it_up(self):
+        with Server("--pool-mib", "128", "--drain", str(DRAIN_S)) as server:
+            at = urllib.parse.urlsplit(server.url)
+            body = json.dumps({**question(0, 3000), "stream": True, "logprobs": True, "top_logprobs": 20}).encode()
+            whole = (f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
+            stuck = []
+            for sent in (whole, whole[:30], whole[:-5], b""):  # reads nothing; half a head; half a body; silent
+                link = socket.socket()
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+                link.connect((at.hostname, at.port))
+                link.sendall(sent)
+                stuck.append(link)
+            server.wait_for(lambda: server.metrics()["vllm:num_requests_running", "0"] == 1, "one runs")
+            began = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            self.ended(server, began, DRAIN_S + FLUSH_S)
+            for link in stuck:
+                link.close()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2, warnings="ignore")
