@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 import unittest
 
 from server import Refused, Server
@@ -52,7 +51,7 @@ class Replay(unittest.TestCase):
         with Server("--pool-mib", "64", "--log-dir", self.folder) as server:
             with concurrent.futures.ThreadPoolExecutor(1) as pool:
                 clients = pool.submit(self.load, server, 6)
-                time.sleep(0.8)
+                server.wait_for(lambda: server.metrics()["vllm:generation_tokens_total", "0"] >= 24, "tokens come")
                 dead, _ = server.kill("decode")
                 for each in clients.result():
                     each.result()
@@ -60,7 +59,7 @@ class Replay(unittest.TestCase):
             dead, _ = server.kill("prefill")
             server.wait_reborn("prefill", dead)
             server.chat("Hello.", max_tokens=4)
-        self.check(100)
+        self.check(60)
 
 
 if __name__ == "__main__":
