@@ -3,6 +3,7 @@
 """A fleet: router, prefill and decode engines as programs that nobody supervises, which find each other by a peers file
 over TCP and prove that they belong together by a key file. Here they share the loopback of one machine."""
 import concurrent.futures
+import functools
 import os
 import secrets
 import signal
@@ -52,8 +53,9 @@ class Fleet(Server):
         client_side = ("--port", "0") if role == "router" else ()
         self.processes[name] = subprocess.Popen(
             [os.environ["ASHLAR_SERVE"], "--model", os.environ["ASHLAR_MODEL"], "--role", role, "--peers", self.peers,
-             "--fleet-key-file", key_file or self.key_file, "--pool-mib", "64", "--threads", "1", *client_side,
-             *self.arguments, *more], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+             "--fleet-key-file", key_file or self.key_file, "--pool-mib", "64", "--threads", "1", "--heartbeat-ms",
+             "2000",  # what silence does is tested elsewhere: up to four engines share this machine's processors here
+             *client_side, *self.arguments, *more], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
             env={**os.environ, "ASHLAR_API_KEY": API_KEY})
         return self.processes[name]
 
@@ -115,13 +117,14 @@ def write_key(path, digits, mode=0o600):
     os.chmod(path, mode)
 
 
-class FleetTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        with Server("--pool-mib", "64") as server:
-            cls.expected = [server.chat(question, max_tokens=24)["choices"][0]["message"]["content"]
-                            for question in QUESTIONS]
+@functools.cache
+def expected():
+    """What the supervised processes of one machine answer."""
+    with Server("--pool-mib", "64") as server:
+        return [server.chat(question, max_tokens=24)["choices"][0]["message"]["content"] for question in QUESTIONS]
 
+
+class FleetTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -134,7 +137,7 @@ class FleetTest(unittest.TestCase):
     def tells_no_secret(self, fleet):
         text = fleet.everything().lower()
         for secret in (fleet.secret, fleet.secret[:16], fleet.secret[16:], API_KEY, QUESTIONS[0][:24],
-                       self.expected[0][:24]):
+                       expected()[0][:24]):
             self.assertNotIn(secret.lower(), text)
         for process in fleet.processes.values():
             if process.poll() is None:
@@ -145,14 +148,14 @@ class FleetTest(unittest.TestCase):
 
     def live_and_die(self, *arguments):
         with Fleet(self.folder, *arguments) as fleet:
-            self.assertEqual(self.answers(fleet), self.expected)
+            self.assertEqual(self.answers(fleet), expected())
             for name in ("prefill", "decode"):
                 self.wave_of_death(fleet, name)
             dead, _ = fleet.kill("router")  # engines drop what they did and find the next one
             fleet.start("router")
             fleet.wait_ready()
             self.assertNotEqual(fleet.process.pid, dead)
-            self.assertEqual(self.answers(fleet), self.expected)
+            self.assertEqual(self.answers(fleet), expected())
             fleet.wait_all_free()
             self.tells_no_secret(fleet)
 
@@ -165,7 +168,7 @@ class FleetTest(unittest.TestCase):
             full = 0
             for k, client in enumerate(clients):
                 try:
-                    self.assertEqual(client.result(60), self.expected[k])
+                    self.assertEqual(client.result(60), expected()[k])
                     full += 1
                 except Refused as why:
                     self.assertEqual(why.status, 503)
@@ -173,7 +176,7 @@ class FleetTest(unittest.TestCase):
         print(f"{name} killed: {full} full answers of {len(clients)}", flush=True)
         self.assertEqual(fleet.get("/health")[0], 503)
         fleet.restart(name)
-        self.assertEqual(self.answers(fleet), self.expected)
+        self.assertEqual(self.answers(fleet), expected())
         fleet.wait_all_free(30)
 
     def test_over_libfabric(self):
@@ -184,7 +187,7 @@ class FleetTest(unittest.TestCase):
 
     def test_two_engines_of_each_role(self):
         with Fleet(self.folder, engines=("prefill", "decode", "prefill-2", "decode-2")) as fleet:
-            self.assertEqual(self.answers(fleet), self.expected)
+            self.assertEqual(self.answers(fleet), expected())
             said = fleet.metrics()
             for name in ("prefill", "decode", "prefill-2", "decode-2"):
                 self.assertGreater(said["ashlar_engine_batches_total", name], 0, f"{name} has done its share")
@@ -193,10 +196,10 @@ class FleetTest(unittest.TestCase):
                 fleet.wait_for(lambda: fleet.metrics()["vllm:num_requests_running", "0"] >= 4, "some run")
                 fleet.kill("decode-2")
                 # What ran there goes on at the other one: nobody notices.
-                self.assertEqual([client.result(PATIENCE_S) for client in clients], self.expected)
+                self.assertEqual([client.result(PATIENCE_S) for client in clients], expected())
             fleet.restart("decode-2")
             fleet.kill("prefill")
-            self.assertEqual(self.answers(fleet), self.expected)
+            self.assertEqual(self.answers(fleet), expected())
             fleet.restart("prefill")
             fleet.wait_all_free(30)
             self.tells_no_secret(fleet)
@@ -206,7 +209,7 @@ class FleetTest(unittest.TestCase):
             self.assertEqual(fleet.stop(), 0)
             fleet.start("router")
             fleet.wait_ready()
-            self.assertEqual(self.answers(fleet), self.expected)
+            self.assertEqual(self.answers(fleet), expected())
 
     # ---- keys
 
@@ -251,7 +254,7 @@ class FleetTest(unittest.TestCase):
             self.assertEqual(fleet.log_of("prefill-2").count("does not let"), 1, "and says so once")
             self.assertIsNone(stranger.poll())
             self.assertEqual(set(fleet.engines()), {"prefill", "decode"})
-            self.assertEqual(self.answers(fleet), self.expected)  # the fleet does not mind
+            self.assertEqual(self.answers(fleet), expected())  # the fleet does not mind
             self.tells_no_secret(fleet)
 
     def test_an_engine_obeys_no_router_that_cannot_prove_itself(self):
@@ -285,7 +288,7 @@ class FleetTest(unittest.TestCase):
                     link.shutdown(socket.SHUT_WR)
                     while link.recv(4096):
                         pass
-            self.assertEqual(fleet.say(0), self.expected[0])
+            self.assertEqual(fleet.say(0), expected()[0])
 
 
 if __name__ == "__main__":
