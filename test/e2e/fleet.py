@@ -14,7 +14,7 @@ import tempfile
 import time
 import unittest
 
-from server import PATIENCE_S, Refused, Server
+from server import ENVIRONMENT, HEARTBEAT_S, PATIENCE_S, Refused, Server
 
 API_KEY = "sk-" + secrets.token_hex(8)
 QUESTIONS = [f"Say {k} words about stone. " + "Think well before you speak. " * 12 for k in range(6)]
@@ -51,12 +51,13 @@ class Fleet(Server):
         out, err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
         self.files.setdefault(name, []).append((out, err))
         client_side = ("--port", "0") if role == "router" else ()
+        # What silence does is tested elsewhere; here up to four engines share one machine's processors.
+        heartbeat_ms = str(int(8000 * HEARTBEAT_S))
         self.processes[name] = subprocess.Popen(
             [os.environ["ASHLAR_SERVE"], "--model", os.environ["ASHLAR_MODEL"], "--role", role, "--peers", self.peers,
              "--fleet-key-file", key_file or self.key_file, "--pool-mib", "64", "--threads", "1", "--heartbeat-ms",
-             "2000",  # what silence does is tested elsewhere: up to four engines share this machine's processors here
-             *client_side, *self.arguments, *more], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-            env={**os.environ, "ASHLAR_API_KEY": API_KEY})
+             heartbeat_ms, *client_side, *self.arguments, *more], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+            env={**ENVIRONMENT, "ASHLAR_API_KEY": API_KEY})
         return self.processes[name]
 
     @property
