@@ -176,6 +176,8 @@ private:
             rest();
         }
         line_.close();
+        for (const auto& last : inbox_) // a goodbye may have come together with the end of the connection
+            stop_ = stop_ || (live_ && std::holds_alternative<wire::shutdown>(last));
     }
 
     // Nothing to compute: sleep until a frame, KV or the next heartbeat is due.

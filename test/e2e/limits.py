@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A full queue is 429 at once, with the time after which to come back, and costs those that run nothing. SIGTERM lets
-running answers finish, refuses new ones, and ends within its bound whatever clients do."""
+"""A full queue is 429 at once, with the time after which to come back, and costs those that run nothing. An answer that
+takes too long ends in an error. SIGTERM lets running answers finish, refuses new ones, and ends within its bound
+whatever clients do."""
 import concurrent.futures
 import http.client
 import json
@@ -65,6 +66,23 @@ class FullQueue(unittest.TestCase):
             server.wait_all_free()
 
 
+class Deadline(unittest.TestCase):
+    def test_an_answer_that_takes_too_long_is_504_or_ends_in_an_error_event(self):
+        with Server("--pool-mib", "128", "--timeout", "2") as server:
+            with self.assertRaises(Refused) as caught:
+                server.post(CHAT, question(0, 3000))
+            self.assertEqual((caught.exception.status, caught.exception.error["code"]), (504, "timed_out"))
+            answer = server.open("POST", CHAT, {**question(0, 3000), "stream": True})
+            self.assertEqual(answer.status, 200)
+            with self.assertRaises(http.client.IncompleteRead) as cut:  # the connection ends before its last chunk
+                answer.read()
+            events = cut.exception.partial.decode().strip().split("\n\n")
+            self.assertGreater(len(events), 1)
+            self.assertEqual(json.loads(events[-1].removeprefix("data: "))["error"]["code"], "timed_out")
+            self.assertNotIn("[DONE]", events[-1] + events[-2])
+            server.wait_all_free()
+
+
 class Drain(unittest.TestCase):
     def ended(self, server, began, bound):
         status = server.process.wait(bound + 10)
@@ -72,6 +90,7 @@ class Drain(unittest.TestCase):
         print(f"ended {took:.2f} s after SIGTERM, bound {bound} s", flush=True)
         self.assertEqual(status, 0, server.log()[-2000:])
         self.assertLess(took, bound + 0.5)  # for the processes' own ends on a busy machine
+        self.assertNotIn("the router is gone", server.log(), "engines are told to go, not left behind")
 
     def test_running_answers_finish_and_new_ones_are_503(self):
         with Server("--pool-mib", "64", "--drain", "60") as server:
