@@ -194,7 +194,7 @@ private:
                                                         : "exit status " + std::to_string(WEXITSTATUS(status));
             const pid_t pid = std::exchange(each.pid, 0);
             if (stopping_) { // the router is through: the engines have been told to go
-                if (each.role == "router") kill_at_ = std::min(kill_at_, steady::now() + 2s);
+                if (each.role == "router") kill_at_ = std::min(kill_at_, steady::now() + 500ms);
                 continue;
             }
             // What is wrong from the start does not get better by trying: a bad model file, a taken port.

@@ -16,7 +16,7 @@ from server import Refused, Server
 
 CHAT = "/v1/chat/completions"
 DRAIN_S = 3
-FLUSH_S = 2  # after the last answer, for its last bytes
+END_S = 3  # after the last answer: two for its last bytes, half of one for the engines, the rest for processes' ends
 
 
 def question(k, tokens):
@@ -89,7 +89,7 @@ class Drain(unittest.TestCase):
         took = time.monotonic() - began
         print(f"ended {took:.2f} s after SIGTERM, bound {bound} s", flush=True)
         self.assertEqual(status, 0, server.log()[-2000:])
-        self.assertLess(took, bound + 0.5)  # for the processes' own ends on a busy machine
+        self.assertLess(took, bound)
         self.assertNotIn("the router is gone", server.log(), "engines are told to go, not left behind")
 
     def test_running_answers_finish_and_new_ones_are_503(self):
@@ -112,7 +112,7 @@ class Drain(unittest.TestCase):
                 answer_of(server, 1)
             self.assertEqual((caught.exception.status, caught.exception.error["code"]), (503, "shutting_down"))
             self.assertEqual(text + text_of(stream), expected)
-            self.ended(server, time.monotonic(), FLUSH_S)
+            self.ended(server, time.monotonic(), END_S)
 
     def test_answers_that_take_too_long_get_an_error_and_the_bound_holds(self):
         with Server("--pool-mib", "128", "--drain", str(DRAIN_S)) as server:
@@ -123,7 +123,7 @@ class Drain(unittest.TestCase):
             with self.assertRaises(Refused) as caught:
                 text_of(stream)
             self.assertEqual(caught.exception.error["code"], "shutting_down")
-            self.ended(server, began, DRAIN_S + FLUSH_S)
+            self.ended(server, began, DRAIN_S + END_S)
 
     def test_clients_that_hang_do_not_hold_it_up(self):
         with Server("--pool-mib", "128", "--drain", str(DRAIN_S)) as server:
@@ -140,7 +140,7 @@ class Drain(unittest.TestCase):
             server.wait_for(lambda: server.metrics()["vllm:num_requests_running", "0"] == 1, "one runs")
             began = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
-            self.ended(server, began, DRAIN_S + FLUSH_S)
+            self.ended(server, began, DRAIN_S + END_S)
             for link in stuck:
                 link.close()
 
