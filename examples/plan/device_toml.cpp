@@ -7,8 +7,7 @@
 #include <optional>
 #include <vector>
 
-#define TOML_EXCEPTIONS 0  // a fault is looked at where it happens
-#define TOML_HEADER_ONLY 1 // and the program needs no shared object for it
+#define TOML_HEADER_ONLY 1 // the program needs no shared object for it
 #include <toml++/toml.h>
 
 namespace planner {
@@ -83,6 +82,7 @@ private:
 
 std::string any_text(std::string_view text) {
     if (text.empty()) throw bad_input("is empty");
+    if (!printable(text)) throw bad_input("holds a character that is not printable ASCII");
     return std::string(text);
 }
 plan::status read_status(std::string_view text) {
@@ -110,6 +110,40 @@ units::watt read_power(std::string_view text) {
     while (text.ends_with(" ")) text.remove_suffix(1);
     return units::watt(read_count(text));
 }
+// toml++ 3.3 trusts letters beyond ASCII outside of strings, and what follows a bracket, too much: it asserts, or runs
+// into undefined behaviour. A device needs none of that: each line is empty, [table] or key = value.
+void check_lines(std::string_view text, const std::string& file) {
+    int number = 0;
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        std::string_view line = rest.substr(0, end);
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+        const std::string where = file + ":" + std::to_string(++number) + ": ";
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        const auto drop = [&](auto&& what) {
+            const auto stop = std::ranges::find_if_not(line, what);
+            const auto dropped = static_cast<std::size_t>(stop - line.begin());
+            line.remove_prefix(dropped);
+            return dropped;
+        };
+        const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+        const auto letter = [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+        };
+        if (!std::ranges::all_of(line, [&](char c) { return blank(c) || printable({&c, 1}); })) {
+            throw bad_input(where + "holds a character that is not printable ASCII; write it in other words");
+        }
+        drop(blank);
+        if (line.empty() || line.front() == '#') continue;
+        const bool bracket = line.front() == '[';
+        if (bracket) line.remove_prefix(1);
+        const bool named = drop(letter) > 0;
+        drop(blank);
+        if (!named || !line.starts_with(bracket ? ']' : '=')) {
+            throw bad_input(where + "wants [table], key = value or # a comment");
+        }
+    }
+}
 template <std::size_t Size>
 void copy(char (&to)[Size], const std::string& from) {
     std::memcpy(to, from.data(), std::min(from.size(), Size - 1));
@@ -119,13 +153,16 @@ void copy(char (&to)[Size], const std::string& from) {
 
 plan::device read_device(std::string_view text, const std::string& file) {
     if (text.size() > 1 << 16) throw bad_input(file + ": larger than 64 KiB, which no device is");
-    const toml::parse_result parsed = toml::parse(text, file);
-    if (!parsed) {
-        const toml::parse_error& fault = parsed.error();
-        throw bad_input(file + ":" + std::to_string(fault.source().begin.line) + ": " +
-                        std::string(fault.description()));
-    }
-    const table top(parsed.table(), file, "",
+    check_lines(text, file);
+    const toml::table parsed = [&] {
+        try {
+            return toml::parse(text, file);
+        } catch (const toml::parse_error& fault) {
+            throw bad_input(file + ":" + std::to_string(fault.source().begin.line) + ": " +
+                            std::string(fault.description()));
+        }
+    }();
+    const table top(parsed, file, "",
                     {"name", "status", "source", "as_of", "price", "power", "dense_tflops", "memory", "link"});
     const table peaks(top.inside("dense_tflops"), file, "dense_tflops.", {"fp32", "bf16", "fp8", "int8", "fp4"});
     const table memory(top.inside("memory"), file, "memory.", {"size", "bandwidth"});

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -373,7 +372,9 @@ loaded_model read_hf_config(std::string_view text, const std::string& file, std:
 
     loaded_model out;
     plan::model& m = out.shape;
-    std::memcpy(m.name, name.data(), std::min(name.size(), sizeof m.name - 1));
+    for (std::size_t k = 0; k < std::min(name.size(), sizeof m.name - 1); ++k) {
+        m.name[k] = printable(name.substr(k, 1)) ? name[k] : '?';
+    }
     m.hidden = in.count("hidden_size");
     m.vocabulary = in.count("vocab_size");
     m.tied = in.flag_or("tie_word_embeddings", false);

@@ -114,6 +114,10 @@ std::string plain(std::string_view name) {
     return out;
 }
 
+bool printable(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 std::string nearest(std::string_view name, std::span<const std::string> names) {
     const std::string want = plain(name).substr(0, 64);
     std::string best;

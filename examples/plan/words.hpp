@@ -42,6 +42,7 @@ double read_share(std::string_view text);
 
 // Lower case without what people write in different ways: "DeepSeek-V3" and "deepseek_v3" are one name.
 std::string plain(std::string_view name);
+bool printable(std::string_view text); // ASCII that a terminal and a page can show
 // The name of the list that needs the fewest changes; empty if nothing is near.
 std::string nearest(std::string_view name, std::span<const std::string> names);
 // "; did you mean h800?" or nothing.

@@ -313,6 +313,11 @@ class BadInput(unittest.TestCase):
             path = pathlib.Path(folder, "mine.toml")
             for old, new, *sentences in (
                     ('name = "H20"', "name = ", "mine.toml:2: "),
+                    ('name = "H20"', "[{", "mine.toml:2: wants [table], key = value or # a comment"),
+                    ('name = "H20"', 'name = "H20', "mine.toml:2: "),
+                    ('name = "H20"', 'name = "H20"\nname = "H20"', "mine.toml:3: "),
+                    ('name = "H20"', 'name = "H\u00fcte"', "mine.toml:2: holds a character that is not printable ASCII"),
+                    ('name = "H20"', 'name = "H\\u001b20"', "mine.toml:2: name: holds a character that is not printable"),
                     ('name = "H20"', "", "mine.toml: name: is missing"),
                     ('name = "H20"', "name = 20", "mine.toml:2: name: wants a text"),
                     ('source = "Step-3 report (2507.19427), Table 4; InferSim"', "", "mine.toml: source: is missing"),
