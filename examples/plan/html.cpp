@@ -15,24 +15,29 @@ constexpr const char* style = R"(
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1d2733; --soft: #5b6673; --grid: #dfe4ea; --line: #9aa5b1;
   --one: #2f6fb7; --two: #d98a1f; --pick: #c02f4f; --card: #f5f7f9; --good: #1d7a4b; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14181d; --ink: #e6eaee; --soft: #a3adb8; --grid: #2b323a;
-  --line: #5d6874; --one: #6aa9ec; --two: #eab05a; --pick: #ff7a93; --card: #1c2229; --good: #6fd09c; --bad: #ff8f86; } }
+  --line: #5d6874; --one: #6aa9ec; --two: #eab05a; --pick: #ff7a93; --card: #1c2229;
+  --good: #6fd09c; --bad: #ff8f86; } }
 body { margin: 0 auto; padding: 2rem 1.2rem 4rem; max-width: 800px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .2rem; }
 p { margin: .3rem 0; } .soft, figcaption { color: var(--soft); font-size: .85rem; }
 .verdict { font-weight: 600; } .good { color: var(--good); } .bad { color: var(--bad); }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(165px, 1fr)); gap: .6rem; margin: 1rem 0; padding: 0; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(165px, 1fr)); gap: .6rem;
+  margin: 1rem 0; padding: 0; }
 .facts div { background: var(--card); border-radius: 8px; padding: .55rem .8rem; }
 .facts dt { color: var(--soft); font-size: .8rem; } .facts dd { margin: 0; font-size: 1.05rem; font-weight: 600; }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; } td, th { text-align: left; padding: .25rem .5rem;
-  border-bottom: 1px solid var(--grid); } td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+  border-bottom: 1px solid var(--grid); } td.n { text-align: right; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
 figure { margin: .4rem 0 0; } svg { width: 100%; height: auto; display: block; }
 svg text { font-size: 12px; font-family: inherit; fill: var(--soft); paint-order: stroke; stroke: var(--paper);
   stroke-width: 3px; stroke-linejoin: round; } svg .strong { fill: var(--pick); font-weight: 700; }
 svg .ridge-name { fill: var(--ink); } .grid { stroke: var(--grid); } .axis { stroke: var(--line); }
 .ridge { stroke: var(--two); stroke-width: 1.6; } .leader { stroke: var(--line); stroke-width: .7; }
-.level { stroke: var(--two); stroke-width: 1.5; stroke-dasharray: 6 4; } .curve { fill: none; stroke: var(--one); stroke-width: 2; }
-.dot { fill: var(--one); stroke: var(--paper); } .chosen { fill: var(--pick); } .first { fill: var(--one); } .second { fill: var(--two); }
+.level { stroke: var(--two); stroke-width: 1.5; stroke-dasharray: 6 4; }
+.curve { fill: none; stroke: var(--one); stroke-width: 2; }
+.dot { fill: var(--one); stroke: var(--paper); } .chosen { fill: var(--pick); }
+.first { fill: var(--one); } .second { fill: var(--two); }
 )";
 
 std::string source_of(const plan::device& d) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <ashlar/core/version.hpp>
 
 #include "catalogue.hpp"
 #include "design.hpp"
@@ -48,6 +49,26 @@ Examples:
   ashlar-plan list
 
 Exit status: 0 it will meet the objective, 1 it will not, 2 the input is bad.)";
+
+constexpr const char* design_words = R"(
+Words, key=value:
+  device attention ffn context slo card accept attention_price ffn_price   as of a plan
+  weights          precision of the weights                              fp8
+  kv               precisions of the cache to choose from, two at most   fp8,int4
+  parameters       in all, without tables                                300B..330B
+  active           of the experts that a token meets, at most            40B
+  hidden           in steps of 1,024                                     7168..8192
+  layers dense_layers dense_width                                        61 5 18432
+  attention_rank   query heads times their dimension, at least           16384
+  key_dims         KV heads times their dimension, at least              256
+  query_rank       of the low-rank query                                 2048
+  width            of an expert, at most                                 8192
+  show             rows to print                                         24
+
+Example:
+  ashlar-plan design attention=h20 ffn=h800 context=8Ki slo=50ms parameters=300B..330B
+
+Exit status: 0 some shape fits, 1 none does, 2 the input is bad.)";
 
 void show(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 void show(const json& value) { show(value.dump(2, ' ', false, json::error_handler_t::replace) + "\n"); }
@@ -148,8 +169,10 @@ int main(int argc, char** argv) {
     CLI::App app{
         "ashlar-plan: will attention and experts on different devices meet an objective, how, and at what price?"};
     app.footer(examples);
-
-    std::vector<std::string> words, swept_words, design_words;
+    app.set_version_flag("--version", "ashlar-plan " + std::to_string(ASHLAR_VERSION_MAJOR) + "." +
+                                          std::to_string(ASHLAR_VERSION_MINOR) + "." +
+                                          std::to_string(ASHLAR_VERSION_PATCH));
+    std::vector<std::string> words, swept_words, designed_words;
     std::string page, number;
     bool machine = false;
     app.add_option("words", words, "key=value, see below");
@@ -160,17 +183,16 @@ int main(int argc, char** argv) {
     CLI::App* sweep = app.add_subcommand("sweep", "one line for each combination of values with commas between");
     sweep->add_option("words", swept_words, "key=value,value; ratio=1..16")->required();
     CLI::App* inverse = app.add_subcommand("design", "shapes of models that suit this hardware: the Pareto set");
-    inverse->add_option(
-        "words", design_words,
-        "attention= ffn= device= context= slo= card= accept= weights= as above; of the model: parameters= active= "
-        "hidden= layers= dense_layers= dense_width= attention_rank= key_dims= query_rank= width= kv=; show=");
+    inverse->add_option("words", designed_words, "key=value, see below");
+    inverse->footer(design_words);
     CLI::App* list = app.add_subcommand("list", "models and devices of the catalogue");
     for (CLI::App* each : {table, sweep, inverse, list}) each->fallthrough();
     try {
         app.parse(argc, argv);
+        if (!page.empty() && words.empty()) throw bad_input("--html is for a plan: ashlar-plan model=... --html FILE");
         if (table->parsed()) return show_table(number, machine);
         if (sweep->parsed()) return show_sweep(swept_words, machine);
-        if (inverse->parsed()) return show_design(design_words, machine);
+        if (inverse->parsed()) return show_design(designed_words, machine);
         if (list->parsed()) return show_list(machine);
         if (words.empty()) throw CLI::CallForHelp();
         return judge_one(words, machine, page);

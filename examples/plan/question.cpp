@@ -218,7 +218,7 @@ std::vector<alternative> alternatives(const plan::deployment& d) {
             if (p.feasible()) all.push_back({name, on->name, p, on->price.value / p.rate * 1e6});
         };
         add("wide EP over all ranks", best_wide_ep(w, *on, o));
-        add("Helix over all ranks", best_helix(w, *on, o, d.what.main_group().mix));
+        add("Helix over all ranks", best_helix(w, *on, o));
         if (on->scale_up_size >= ranks) continue;
         o.ranks = on->scale_up_size;
         add("EP within a scale-up domain", best_wide_ep(w, *on, o));

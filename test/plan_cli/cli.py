@@ -59,7 +59,8 @@ class Verdict(unittest.TestCase):
         self.assertAlmostEqual(a["ratio"], a["attention_ranks"] / a["ffn_ranks"])
         self.assertAlmostEqual(a["tokens_per_s_per_gpu"] / (a["requests"] / a["time_per_token_s"] / ranks), 1, 9)
         hourly = 0.80 * a["attention_ranks"] + 2.00 * a["ffn_ranks"]
-        self.assertAlmostEqual(a["usd_per_1m_tokens"] / (hourly / 3600 / (a["tokens_per_s_per_gpu"] * ranks) * 1e6), 1, 9)
+        speed = a["tokens_per_s_per_gpu"] * ranks
+        self.assertAlmostEqual(a["usd_per_1m_tokens"] / (hourly / 3600 / speed * 1e6), 1, 9)
         for stage in ("attention", "to_ffn", "ffn", "to_attention"):
             self.assertLessEqual(a["stages_s"][stage], a["stages_s"]["budget"])
         self.assertTrue(all(r["holds"] for r in a["reasons"] if not r["advice"]))
@@ -101,7 +102,8 @@ class Tables(unittest.TestCase):
         rows = {}
         for c in cells:
             rows.setdefault(c["row"].replace(" ", "_"), []).append(c["ours"])
-        printed = {line.split()[0]: [f"{int(n) / 1000:.3f}" for n in line.split()[1:]] for line in TABLE_6.split("\n") if line}
+        lines = [line.split() for line in TABLE_6.split("\n") if line]
+        printed = {row[0]: [f"{int(n) / 1000:.3f}" for n in row[1:]] for row in lines}
         self.assertEqual(rows, printed)
         self.assertTrue(all(c["same"] for c in cells))
         text = run("table", "6").stdout
@@ -128,7 +130,8 @@ class Sweeps(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(len(done.stdout.splitlines()), 1 + 8)
         self.assertEqual([(s["model"], s["attention"], s["context_tokens"]) for s in asked(*words)],
-                         [(m, a, c) for m in ("Step-3", "DeepSeek-V3") for a in ("H20", "H800") for c in (8192, 128000)])
+                         [(m, a, c) for m in ("Step-3", "DeepSeek-V3") for a in ("H20", "H800")
+                          for c in (8192, 128000)])
 
     def test_ratios_have_a_best_one_inside(self):
         rates = [s["usd_per_1m_tokens"] for s in asked("sweep", *ASKED[:3], "ratio=1..16") if s["feasible"]]
@@ -170,7 +173,8 @@ class Configs(unittest.TestCase):
 
     def test_weights_are_what_the_cards_say(self):
         for name, total, active in (("deepseek_v3", 671, 37), ("deepseek_v2", 236, 21), ("deepseek_v2_lite", 15.7, 2.4),
-                                    ("llama3_1_405b", 405, 405), ("llama3_2_1b", 1.24, 1.24), ("mixtral_8x7b", 46.7, 12.9),
+                                    ("llama3_1_405b", 405, 405), ("llama3_2_1b", 1.24, 1.24),
+                                    ("mixtral_8x7b", 46.7, 12.9),
                                     ("qwen2_5_7b", 7.6, 7.6), ("qwen3_8b", 8.2, 8.2), ("qwen3_235b", 235, 22),
                                     ("ernie4_5_300b", 300, 47), ("step3", 316, 38), ("kimi_k2", 1026, 32)):
             with self.subTest(name):
@@ -247,7 +251,7 @@ class BadInput(unittest.TestCase):
                 (["model=step3", "ranks=10M"], "more than 10^6 ranks"),
                 (["model=step3", "micro_batches=100"], "more than 64 micro-batches"),
                 (["model=step3", "device=h800", "ffn=h20"], "device= says both"),
-                (["model=step3", "device=rubin-cpx"], "device=rubin-cpx", "dense_tflops.fp8", "no peak for fp8", "weights="),
+                (["model=step3", "device=rubin-cpx"], "device=rubin-cpx: dense_tflops.fp8", "no peak for fp8"),
                 (["model=step3", "device=l20"], "link.scale_out", "card=400Gbps"),
                 (["model=step3", "--html", "no/such/folder/x.html"], "cannot be written"),
                 (["model=./no/such/config.json"], "./no/such/config.json: cannot be read: No such file"),
@@ -257,6 +261,7 @@ class BadInput(unittest.TestCase):
                 (["design", "device=h800", "parameters=9..1"], "ends before it begins"),
                 (["design", "device=h800", "layers=5", "dense_layers=5"], "no layer for experts"),
                 (["design", "device=h800", "colour=red"], 'there is no key "colour"'),
+                (["table", "6", "--html", "x.html"], "--html is for a plan"),
                 (["--jsn"], "--jsn")):
             with self.subTest(words):
                 self.refused(words, *sentences)
@@ -273,9 +278,10 @@ class BadInput(unittest.TestCase):
                     ("{", "config.json: byte 2: this is no JSON"), ("[]", "config.json: is no object"),
                     ("[" * 5000, "nested deeper"), (" " * 2000000, "larger than a MiB"),
                     ({}, "config.json: model_type: is missing; one of llama"),
-                    (base | {"model_type": "qwen3_meo"}, 'model_type: "qwen3_meo" is not understood; did you mean qwen3_moe?'),
+                    (base | {"model_type": "qwen3_meo"}, 'model_type: "qwen3_meo" is not understood',
+                     "did you mean qwen3_moe?", "ernie4_5_moe"),
                     (base | {"model_type": 7}, "model_type: is 7, wants a text"),
-                    (base | {"num_hidden_layers": 0}, "config.json: num_hidden_layers: is 0, wants a whole number of 1 to 4096"),
+                    (base | {"num_hidden_layers": 0}, "num_hidden_layers: is 0, wants a whole number of 1 to 4096"),
                     (base | {"num_hidden_layers": 10**30}, "num_hidden_layers: is 1e+30, wants a whole number"),
                     (base | {"num_hidden_layers": 1.5}, "num_hidden_layers: is 1.5"),
                     (base | {"hidden_size": "4096"}, 'hidden_size: is "4096", wants a whole number'),
@@ -284,17 +290,19 @@ class BadInput(unittest.TestCase):
                     (without(base, "num_experts"), "num_experts: is missing"),
                     (without(base, "vocab_size"), "vocab_size: is missing"),
                     (base | {"num_experts_per_tok": 129}, "num_experts_per_tok: is 129, more than num_experts = 128"),
-                    (base | {"num_key_value_heads": 5}, "num_key_value_heads: 5 does not divide num_attention_heads, 64"),
+                    (base | {"num_key_value_heads": 5}, "num_key_value_heads: 5 does not divide num_attention_heads"),
                     (without(base, "head_dim") | {"hidden_size": 4097}, "head_dim: is missing"),
                     (base | {"mlp_only_layers": [94]}, "mlp_only_layers: is 94, wants a whole number of 0 to 93"),
                     (base | {"mlp_only_layers": 3}, "mlp_only_layers: is 3, wants a list"),
                     (base | {"layer_types": ["linear_attention"] * 94}, 'layer_types: layer 0 is "linear_attention"'),
-                    (base | {"layer_types": ["full_attention"]}, "layer_types: has 1 entries for num_hidden_layers = 94"),
+                    (base | {"layer_types": ["full_attention"]}, "layer_types: has 1 entries for num_hidden_layers"),
                     (base | {"tie_word_embeddings": "no"}, 'tie_word_embeddings: is "no", wants true or false'),
                     (base | {"torch_dtype": "int4"}, 'torch_dtype: is "int4"'),
-                    (base | {"quantization_config": {"quant_method": "aqlm"}}, 'quantization_config.quant_method: is "aqlm"', "weights="),
+                    (base | {"quantization_config": {"quant_method": "aqlm"}},
+                     'quantization_config.quant_method: is "aqlm"', "weights="),
                     (base | {"quantization_config": 8}, "quantization_config: is 8, wants an object"),
-                    (base | {"quantization_config": {"quant_method": "awq", "bits": 99}}, "quantization_config.bits: is 99"),
+                    (base | {"quantization_config": {"quant_method": "awq", "bits": 99}},
+                     "quantization_config.bits: is 99"),
                     (without(deepseek, "kv_lora_rank"), "kv_lora_rank: is missing"),
                     (without(deepseek, "qk_rope_head_dim"), "qk_rope_head_dim: is missing"),
                     ({"model_type": "step3_vl", "text_config": without(step3["text_config"], "moe_layers_enum")},
@@ -316,8 +324,8 @@ class BadInput(unittest.TestCase):
                     ('name = "H20"', "[{", "mine.toml:2: wants [table], key = value or # a comment"),
                     ('name = "H20"', 'name = "H20', "mine.toml:2: "),
                     ('name = "H20"', 'name = "H20"\nname = "H20"', "mine.toml:3: "),
-                    ('name = "H20"', 'name = "H\u00fcte"', "mine.toml:2: holds a character that is not printable ASCII"),
-                    ('name = "H20"', 'name = "H\\u001b20"', "mine.toml:2: name: holds a character that is not printable"),
+                    ('name = "H20"', 'name = "H\u00fcte"', "mine.toml:2: holds a character that is not printable"),
+                    ('name = "H20"', 'name = "H\\u001b20"', "mine.toml:2: name: holds a character that"),
                     ('name = "H20"', "", "mine.toml: name: is missing"),
                     ('name = "H20"', "name = 20", "mine.toml:2: name: wants a text"),
                     ('source = "Step-3 report (2507.19427), Table 4; InferSim"', "", "mine.toml: source: is missing"),
@@ -330,11 +338,12 @@ class BadInput(unittest.TestCase):
                     ("bf16 = 148\nfp8 = 296\nint8 = 296", "", "dense_tflops: is missing"),
                     ("bf16 = 148\nfp8 = 296\nint8 = 296", "fp4 = 5", "dense_tflops.fp8", "no peak for fp8"),
                     ('"96 GB"', "96", "mine.toml:14: memory.size: wants a text in quotes, with its unit"),
-                    ('"96 GB"', '"96"', 'mine.toml:14: memory.size: "96" has no unit; write a size with its unit: "96 GB" or "96 GiB"'),
+                    ('"96 GB"', '"96"', 'mine.toml:14: memory.size: "96" has no unit; write',
+                     '"96 GB" or "96 GiB"'),
                     ('"4 TB/s"', '"4 TB"', 'mine.toml:15: memory.bandwidth: "4 TB" ends in "TB"'),
                     ('bandwidth = "4 TB/s"', "", "mine.toml: memory.bandwidth: is missing"),
                     ('"900 GB/s both ways"', '"900 GB"', "mine.toml:18: link.scale_up", "both ways"),
-                    ("scale_up_size = 8", "scale_up_size = 0", "mine.toml:19: link.scale_up_size: wants a whole number"),
+                    ("scale_up_size = 8", "scale_up_size = 0", "mine.toml:19: link.scale_up_size: wants"),
                     ("[memory]", "[memroy]", "memroy: is not known; did you mean memory?"),
                     ('scale_out = "400 Gbps"', "", "link.scale_out", "card=400Gbps")):
                 with self.subTest(new):
@@ -361,7 +370,8 @@ class Page(unittest.TestCase):
                           ["model=smollm2-135m", "device=l4"], ["model=step3", f"attention={path}", "ffn=h800"]):
                 page = self.page(*words)
                 root = xml.fromstring(page.replace("<!DOCTYPE html>", ""))
-                self.assertNotRegex(page.replace('xmlns="http://www.w3.org/1999/xhtml"', ""), r"https?://|<script|url\(|@import|src=")
+                self.assertNotRegex(page.replace('xmlns="http://www.w3.org/1999/xhtml"', ""),
+                                    r"https?://|<script|url\(|@import|src=")
                 self.assertNotRegex(page, r"\b(nan|inf)\b")
                 self.assertIn("prefers-color-scheme: dark", page)
                 for figure in root.iter("{http://www.w3.org/1999/xhtml}figcaption"):
@@ -406,6 +416,7 @@ class Help(unittest.TestCase):
             self.assertEqual(done.returncode, 0)
             self.assertIn("ashlar-plan model=step3 attention=h20 ffn=h800 context=32Ki slo=50ms", done.stdout)
             self.assertIn("Exit status: 0", done.stdout)
+        self.assertRegex(run("--version").stdout, r"^ashlar-plan \d+\.\d+\.\d+$")
         for command in ("table", "sweep", "design", "list"):
             self.assertEqual(run(command, "--help").returncode, 0)
 
