@@ -170,7 +170,7 @@ std::string as_html(const question& q, const answer& a) {
            significant(q.per_token.value * 1e3) + " ms a token</p>\n";
     const bool beaten = v.has(plan::reason::beaten_by);
     out += std::string("<p class=\"verdict ") + (a.found && !beaten ? "good" : "bad") + "\">" +
-           (!a.found ? std::string("Infeasible: ") + a.best.why_not() + ". The plan that misses by least:"
+           (!a.found ? "Infeasible: " + refusal(a.best) + ". The plan that misses by least:"
             : beaten ? "Feasible, but the same devices do better colocated."
                      : "Feasible.") +
            "</p>\n<dl class=\"facts\">\n";

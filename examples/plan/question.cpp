@@ -101,7 +101,7 @@ std::vector<int> steps(int unit, int most) {
 }
 
 constexpr reason_words reasons[] = {
-    {"dense_model", "experts to gather tokens for", "a dense model has none: serve it colocated"},
+    {"dense_model", "experts to gather tokens for", "serve it colocated: a dense model has none"},
     {"hbm_attention", "memory of an attention rank", "fewer requests, shorter context, kv=fp8 or more attention ranks"},
     {"hbm_ffn", "memory of an FFN rank", "more FFN ranks or weights=nvfp4"},
     {"attention_weights_floor", "reading a layer's projections", "a device with more bandwidth, or a longer slo"},
@@ -133,7 +133,10 @@ void need_wire(const std::string& word, const plan::device& d, const question& q
 
 } // namespace
 
-const char* candidate::why_not() const { return judged.ok() ? "time_per_token" : words_of(judged.worst()).name; }
+const reason_words& candidate::why_not() const {
+    static constexpr reason_words late{"time_per_token", "the whole step", "a longer slo or fewer micro-batches"};
+    return judged.ok() ? late : words_of(judged.worst());
+}
 const reason_words& words_of(plan::reason r) { return reasons[static_cast<std::size_t>(r)]; }
 
 std::vector<std::string> question_keys() {

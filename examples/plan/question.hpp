@@ -39,6 +39,10 @@ question read_hardware(const asked& words); // devices, prices, card, context an
 // A device that lacks what the question needs is bad input.
 void check(const question& q);
 
+// A reason's name, what it compares, and what helps.
+struct reason_words {
+    const char *name, *what, *remedy;
+};
 struct candidate {
     plan::deployment what{};
     plan::verdict judged{};
@@ -47,8 +51,7 @@ struct candidate {
     double dollars_per_million() const { return judged.cost.value * 1e6; }
     // Every reason holds, and so does the whole step.
     bool meets() const { return judged.ok() && judged.per_token <= what.per_token; }
-    // What forbids it, if something does.
-    const char* why_not() const;
+    const reason_words& why_not() const; // what forbids it, if something does
 };
 struct answer {
     candidate best;
@@ -68,10 +71,6 @@ std::vector<alternative> alternatives(const plan::deployment& d);
 // The cheapest, or the fastest if there are no prices; nullptr if there is none.
 const alternative* best_of(const std::vector<alternative>& all);
 
-// A reason's name, what it compares, and what helps.
-struct reason_words {
-    const char *name, *what, *remedy;
-};
 const reason_words& words_of(plan::reason r);
 
 } // namespace planner

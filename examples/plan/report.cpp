@@ -62,6 +62,7 @@ std::string align(const std::vector<std::vector<std::string>>& rows, std::string
     return out;
 }
 
+std::string refusal(const candidate& c) { return std::string(c.why_not().name) + "; " + c.why_not().remedy; }
 std::string ratio_text(const plan::deployment& d) {
     const int by = std::gcd(d.attention_ranks, d.ffn_ranks);
     return std::to_string(d.attention_ranks / by) + " : " + std::to_string(d.ffn_ranks / by);
@@ -76,7 +77,7 @@ std::string as_text(const question& q, const answer& a) {
     const std::vector<alternative> others = alternatives(d);
     const alternative* other = best_of(others);
     if (!a.found) {
-        out += "INFEASIBLE: " + std::string(a.best.why_not()) + "; the plan that misses by least is shown\n\n";
+        out += "INFEASIBLE: " + refusal(a.best) + ". The plan that misses by least:\n\n";
     } else if (v.has(plan::reason::beaten_by)) {
         out += "FEASIBLE, but the same devices do better colocated" +
                (other ? ": " + other->name + " on " + other->device + ", " + offers(*other) : "") + "\n\n";

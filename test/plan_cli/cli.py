@@ -70,7 +70,7 @@ class Verdict(unittest.TestCase):
     def test_a_dense_model_is_refused_with_its_reason(self):
         done = run("model=qwen3-32b", "device=h800")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("INFEASIBLE: dense_model", done.stdout)
+        self.assertIn("INFEASIBLE: dense_model; serve it colocated", done.stdout)
         self.assertRegex(done.stdout, r"FAIL dense_model +-100 % .*serve it colocated")
 
     def test_what_is_said_is_kept(self):
