@@ -91,7 +91,7 @@ std::string ratio_figure(const question& q, const answer& a) {
     std::vector<curve_point> points;
     std::size_t best = a.curve.size();
     for (const candidate& c : a.curve) {
-        if (!c.meets()) continue;
+        if (!c.judged.ok()) continue;
         if (c.what.attention_ranks == a.best.what.attention_ranks) best = points.size();
         points.push_back({c.ratio(), c.judged.rate,
                           ratio_text(c.what) + ": " + significant(c.judged.rate) + " tokens/s/GPU, " +

@@ -117,7 +117,7 @@ int show_sweep(const std::vector<std::string>& words, bool machine) {
                         std::to_string(best.what.micro_batches),
                         fixed(best.what.requests.value * best.what.attention_ranks, 0), significant(v.rate),
                         v.cost.value > 0 ? fixed(best.dollars_per_million(), 3) : "-", colocated,
-                        !each.got.found                  ? best.why_not().name
+                        !each.got.found                  ? words_of(v.worst()).name
                         : v.has(plan::reason::beaten_by) ? "colocate"
                                                          : "AFD"});
         if (machine) {

@@ -62,17 +62,17 @@ candidate fill(plan::deployment d, double fixed_requests) {
         return {d, judge(d)};
     }
     candidate best = judged(1);
-    if (!best.meets()) return best;
+    if (!best.judged.ok()) return best;
     double low = 1, high = 2;
     while (high < 1e9) { // doubling, then halving what is between
         candidate next = judged(high);
-        if (!next.meets()) break;
+        if (!next.judged.ok()) break;
         best = next, low = high, high *= 2;
     }
     while (high - low > std::max(1.0, low / 64)) {
         const double middle = std::floor((low + high) / 2);
         candidate next = judged(middle);
-        if (next.meets()) {
+        if (next.judged.ok()) {
             best = next, low = middle;
         } else {
             high = middle;
@@ -83,8 +83,8 @@ candidate fill(plan::deployment d, double fixed_requests) {
 
 // By price where there is one, else by speed; an infeasible plan by how little it misses.
 bool better(const candidate& a, const candidate& b) {
-    if (a.meets() != b.meets()) return a.meets();
-    if (!a.meets()) return a.judged.margin(a.judged.worst()) > b.judged.margin(b.judged.worst());
+    if (a.judged.ok() != b.judged.ok()) return a.judged.ok();
+    if (!a.judged.ok()) return a.judged.margin(a.judged.worst()) > b.judged.margin(b.judged.worst());
     if (a.judged.cost.value > 0) return a.judged.cost < b.judged.cost;
     return a.judged.rate > b.judged.rate;
 }
@@ -102,7 +102,7 @@ std::vector<int> steps(int unit, int most) {
 
 constexpr reason_words reasons[] = {
     {"dense_model", "experts to gather tokens for", "serve it colocated: a dense model has none"},
-    {"hbm_attention", "memory of an attention rank", "fewer requests, shorter context, kv=fp8 or more attention ranks"},
+    {"hbm_attention", "memory of an attention rank", "fewer requests, a shorter context or kv= in fewer bits"},
     {"hbm_ffn", "memory of an FFN rank", "more FFN ranks or weights=nvfp4"},
     {"attention_weights_floor", "reading a layer's projections", "a device with more bandwidth, or a longer slo"},
     {"ffn_weights_floor", "reading a layer's experts", "more FFN ranks"},
@@ -112,6 +112,7 @@ constexpr reason_words reasons[] = {
     {"network_intensity", "share of the FFN peak that the wire feeds", "wider experts or a faster card"},
     {"pipeline_depth", "the loop of a micro-batch", "more micro-batches"},
     {"latency_floor", "the same with latency and jitter", "fewer, larger hops, or a longer slo"},
+    {"time_per_token", "the whole step", "a longer slo, fewer micro-batches or fewer requests"},
     {"knee_unreached", "tokens of a micro-batch against the experts' knee",
      "more attention ranks would fill the experts"},
     {"layer_variance", "the slowest layer against the mean", "layers of one kind"},
@@ -133,10 +134,6 @@ void need_wire(const std::string& word, const plan::device& d, const question& q
 
 } // namespace
 
-const reason_words& candidate::why_not() const {
-    static constexpr reason_words late{"time_per_token", "the whole step", "a longer slo or fewer micro-batches"};
-    return judged.ok() ? late : words_of(judged.worst());
-}
 const reason_words& words_of(plan::reason r) { return reasons[static_cast<std::size_t>(r)]; }
 
 std::vector<std::string> question_keys() {
@@ -288,9 +285,9 @@ answer solve(const question& q) {
     const auto ranks = [](const candidate& c) { return c.what.attention_ranks + c.what.ffn_ranks; };
     const double top = worth(best);
     for (const candidate& each : all) { // the optimum is flat: of what is as good, the fewest devices
-        if (each.meets() && best.meets() && worth(each) > top * 0.99 && ranks(each) < ranks(best)) best = each;
+        if (each.judged.ok() && best.judged.ok() && worth(each) > top * 0.99 && ranks(each) < ranks(best)) best = each;
     }
-    answer out{.best = best, .curve = {}, .found = best.meets()};
+    answer out{.best = best, .curve = {}, .found = best.judged.ok()};
     const int most = std::min(q.ranks_max, std::max(3 * best.what.attention_ranks, 4 * best.what.ffn_ranks));
     const int stride = std::max(1, most / server / 24) * server;
     for (int a = stride; a <= most; a += stride) {

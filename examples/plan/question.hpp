@@ -49,9 +49,6 @@ struct candidate {
 
     double ratio() const { return static_cast<double>(what.attention_ranks) / what.ffn_ranks; }
     double dollars_per_million() const { return judged.cost.value * 1e6; }
-    // Every reason holds, and so does the whole step.
-    bool meets() const { return judged.ok() && judged.per_token <= what.per_token; }
-    const reason_words& why_not() const; // what forbids it, if something does
 };
 struct answer {
     candidate best;

@@ -62,7 +62,10 @@ std::string align(const std::vector<std::vector<std::string>>& rows, std::string
     return out;
 }
 
-std::string refusal(const candidate& c) { return std::string(c.why_not().name) + "; " + c.why_not().remedy; }
+std::string refusal(const candidate& c) {
+    const reason_words& worst = words_of(c.judged.worst());
+    return std::string(worst.name) + "; " + worst.remedy;
+}
 std::string ratio_text(const plan::deployment& d) {
     const int by = std::gcd(d.attention_ranks, d.ffn_ranks);
     return std::to_string(d.attention_ranks / by) + " : " + std::to_string(d.ffn_ranks / by);
@@ -176,7 +179,7 @@ json as_json(const question& q, const answer& a) {
     for (const candidate& each : a.curve) {
         out["curve"].push_back({{"attention_ranks", each.what.attention_ranks},
                                 {"ffn_ranks", each.what.ffn_ranks},
-                                {"feasible", each.meets()},
+                                {"feasible", each.judged.ok()},
                                 {"requests_per_attention_rank", each.what.requests.value},
                                 {"tokens_per_s_per_gpu", finite(each.judged.rate)}});
     }
