@@ -91,8 +91,10 @@ designed design(const asked& words) {
     q.width_max = words.one("width", between(512, 1 << 20), q.width_max);
     out.shown = words.one("show", between(1, 256), out.shown);
     plan::search(out.found, q);
-    std::stable_sort(out.found.points, out.found.points + out.found.count,
-                     [](const plan::design_point& a, const plan::design_point& b) { return a.cost < b.cost; });
+    const auto order = [](const plan::design_point& p) {
+        return std::tuple(p.cost, -p.active_experts, p.hidden, p.experts, p.query_heads, p.kv_heads, p.cache.bits);
+    };
+    std::ranges::sort(out.found.points, out.found.points + out.found.count, {}, order);
     return out;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "report.hpp"
 #include "svg.hpp"
@@ -138,7 +139,7 @@ std::string cost_figure(const question& q) {
     const auto sum = [](const bar& b) { return b.first + b.second; };
     const double limit = 4 * sum(all.front());
     std::string beyond;
-    std::ranges::stable_sort(all, {}, sum);
+    std::ranges::sort(all, {}, [&](const bar& b) { return std::pair(sum(b), b.name); });
     while (sum(all.back()) > limit) { // would press all others together
         beyond += (beyond.empty() ? " Off the scale: " : ", ") + all.back().name + " " + fixed(sum(all.back()), 3);
         all.pop_back();

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <iterator>
+#include <tuple>
 
 namespace planner {
 
@@ -223,7 +224,7 @@ std::vector<alternative> alternatives(const plan::deployment& d) {
         o.ranks = on->scale_up_size;
         add("EP within a scale-up domain", best_wide_ep(w, *on, o));
     }
-    std::ranges::stable_sort(all, std::ranges::greater(), [](const alternative& each) { return each.plan.rate; });
+    std::ranges::sort(all, {}, [](const alternative& each) { return std::tuple(-each.plan.rate, each.name); });
     return all;
 }
 
