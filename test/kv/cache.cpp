@@ -3,6 +3,10 @@
 
 #include <ashlar/core/random.hpp>
 #include <ashlar/kv/cache.hpp>
+#include <ashlar/kv/chain_index.hpp>
+#include <ashlar/kv/cost_aware.hpp>
+#include <ashlar/kv/s3_fifo.hpp>
+#include <ashlar/kv/slru.hpp>
 
 #include <map>
 #include <set>
@@ -58,6 +62,25 @@ TEST_CASE("room is made by giving up the least recently used tails, never a page
     CHECK(pages.check());
 }
 
+TEST_CASE("a prefix of what a lease still keeps is not given up, and is once the lease has ended") {
+    kv::cache pages(small);
+    const auto prompt = tokens_of(17);
+    REQUIRE(pages.open({1}, prompt, 0));
+    REQUIRE(pages.commit({1}, prompt));
+    const auto blocks = kv::count_blocks(pages.runs({1}));
+    REQUIRE(blocks == 5);
+    const auto tail = pages.grant({1}, {blocks - 2, 1}, kv::access::read, {100}); // the last full block
+    REQUIRE(tail);
+    REQUIRE(pages.close({1}));
+    REQUIRE(pages.counts().cached == 3);
+    REQUIRE(pages.open({2}, tokens_of(48, 1000), 0));
+    CHECK(pages.open({3}, tokens_of(36, 2000), 0).error().code == errc::exhausted); // 9; 8 are free, 3 cached
+    CHECK(pages.check());
+    REQUIRE(pages.release(*tail));
+    CHECK(pages.open({3}, tokens_of(48, 2000), 0)); // 12: those 8, and 4 cached
+    CHECK(pages.check());
+}
+
 TEST_CASE("a block that two requests computed is indexed once, and what follows it stays reachable") {
     kv::cache pages(small);
     auto a = tokens_of(9), b = tokens_of(13);
@@ -73,11 +96,13 @@ TEST_CASE("a block that two requests computed is indexed once, and what follows 
     CHECK(pages.check());
 }
 
-TEST_CASE("random histories: no page has two owners, and every page comes back") {
+TEST_CASE_TEMPLATE("random histories: no page has two owners, and every page comes back", Cache, kv::cache,
+                   kv::basic_cache<kv::radix_index<kv::s3_fifo>>, kv::basic_cache<kv::chain_index<kv::slru>>,
+                   kv::basic_cache<kv::chain_index<kv::cost_aware>>) {
     for (std::uint64_t seed = 0; seed < 30; ++seed) {
         CAPTURE(seed);
         random_stream random{.seed = seed};
-        kv::cache pages(small);
+        Cache pages(small);
         std::map<std::uint64_t, std::vector<token_id>> open;
         std::vector<kv::lease_id> leases;
         for (std::uint64_t step = 1; step < 400; ++step) {

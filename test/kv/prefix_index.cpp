@@ -1,75 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <doctest/doctest.h>
+#include "index_history.hpp"
 
-#include <ashlar/core/random.hpp>
-#include <ashlar/kv/prefix_index.hpp>
-
-#include <array>
-#include <list>
-#include <map>
-#include <vector>
+#include <ashlar/kv/chain_index.hpp>
+#include <ashlar/kv/cost_aware.hpp>
+#include <ashlar/kv/radix_index.hpp>
+#include <ashlar/kv/s3_fifo.hpp>
+#include <ashlar/kv/slru.hpp>
 
 using namespace ashlar;
 
-TEST_CASE("the index finds what a map from whole prefixes finds, and evicts in the order of a plain list") {
-    for (std::uint64_t seed = 0; seed < 20; ++seed) {
-        random_stream random{.seed = seed};
-        kv::prefix_index index({.pages = 32, .tokens_per_block = 2, .salt = {seed, 1}});
-        std::map<std::vector<token_id>, std::uint32_t> model;
-        std::list<std::uint32_t> idle; // oldest first
-        std::vector<std::uint32_t> unused;
-        for (std::uint32_t i = 0; i < 32; ++i) unused.push_back(i);
-        for (int step = 0; step < 600; ++step) {
-            std::vector<token_id> tokens(2 + 2 * random.below(4));
-            for (auto& t : tokens) t = static_cast<token_id>(random.below(2));
-            std::array<std::uint32_t, 8> found;
-            digest128 key;
-            const auto hits = index.longest_prefix(tokens, found, &key);
-            std::uint32_t expected = 0;
-            for (std::size_t end = 2; end < tokens.size(); end += 2, ++expected) {
-                const auto at = model.find({tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(end)});
-                if (at == model.end()) break;
-                REQUIRE((expected < hits && found[expected] == at->second));
+namespace {
+template <class Policy>
+using both = index_history<kv::chain_index<Policy>, kv::radix_index<Policy>>;
+
+template <class Policy>
+void live(std::uint64_t seed, std::uint32_t pages, int steps) {
+    static_assert(kv::prefix_index<kv::chain_index<Policy>> && kv::prefix_index<kv::radix_index<Policy>>);
+    random_stream random{.seed = seed};
+    const auto size = static_cast<std::uint32_t>(1 + random.below(3));
+    const std::uint64_t words = 1 + random.below(3); // 1: one path; more: branches
+    both<Policy> history(pages, size, seed);
+    std::vector<std::vector<std::uint32_t>> open;
+    std::vector<std::uint32_t> leased;
+    const auto take = [&](auto& from) {
+        const auto at = from.begin() + static_cast<std::ptrdiff_t>(random.below(from.size()));
+        auto item = std::move(*at);
+        from.erase(at);
+        return item;
+    };
+    for (int step = 0; step < steps; ++step) {
+        switch (random.below(8)) {
+        case 0:
+            history.evict();
+            break;
+        case 1:
+            if (!open.empty() && !open.back().empty()) {
+                leased.push_back(open.back()[random.below(open.back().size())]);
+                history.use(leased.back());
             }
-            REQUIRE(hits == expected);
-            if (random.chance(0.6f) && !unused.empty()) { // the next block joins
-                const std::vector<token_id> prefix(tokens.begin(), tokens.begin() + 2 * (hits + 1));
-                key = index.extend(key, std::span(prefix).last(2));
-                const bool known = model.count(prefix);
-                REQUIRE(index.insert(key, unused.back()) == !known);
-                if (!known) {
-                    model[prefix] = unused.back();
-                    index.set_idle(unused.back());
-                    idle.push_back(unused.back());
-                    unused.pop_back();
-                }
-            } else if (random.chance(0.5f) && hits) { // used and left again: the most recent now
-                index.set_used(found[0]), index.set_idle(found[0]);
-                idle.remove(found[0]), idle.push_back(found[0]);
-            } else {
-                const auto gone = index.evict();
-                REQUIRE(gone == (idle.empty() ? kv::prefix_index::none : idle.front()));
-                if (!idle.empty()) {
-                    idle.pop_front();
-                    for (auto at = model.begin(); at != model.end(); ++at) {
-                        if (at->second == gone) {
-                            model.erase(at);
-                            break;
-                        }
-                    }
-                    unused.push_back(gone);
-                }
-            }
-            REQUIRE(index.size() == model.size());
-            REQUIRE(index.idle() == idle.size());
+            break;
+        case 2:
+            if (!leased.empty()) history.leave(take(leased));
+            break;
+        case 3:
+        case 4:
+            if (!open.empty()) history.close(take(open));
+            break;
+        default: {
+            std::vector<token_id> tokens(random.below(std::uint64_t{4} * pages / 3 * size + 2));
+            for (auto& t : tokens) t = static_cast<token_id>(random.below(words));
+            open.push_back(history.open(tokens));
+            if (random.chance(0.5f)) history.close(take(open));
+        }
         }
     }
 }
 
-TEST_CASE("another salt, another key") {
-    const token_id block[] = {1, 2};
-    const kv::prefix_index a({.pages = 1, .tokens_per_block = 2, .salt = {1, 1}});
-    const kv::prefix_index b({.pages = 1, .tokens_per_block = 2, .salt = {1, 2}});
-    CHECK_FALSE(a.extend({}, block) == b.extend({}, block));
-    CHECK_FALSE(a.extend({}, block) == a.extend({0, 1}, block));
+template <class Policy>
+void live_all() {
+    for (std::uint64_t seed = 0; seed < 1000; ++seed) live<Policy>(seed, 1 + seed % 13, 60);
+    for (std::uint64_t seed = 0; seed < 4; ++seed) live<Policy>(seed, 50 + 40 * static_cast<std::uint32_t>(seed), 60);
+}
+
+// Every history of `length` operations over two pages: prompts of up to two blocks over two tokens, opened and closed
+// at once or kept open; the oldest open one closed; an eviction.
+template <class Policy>
+void every_history(std::uint32_t pages, int length) {
+    const std::vector<std::vector<token_id>> prompts = {{0, 9}, {1, 9}, {0, 0, 9}, {0, 1, 9}, {1, 0}};
+    const auto operations = static_cast<std::uint32_t>(2 * prompts.size() + 2);
+    std::uint64_t histories = 1;
+    for (int i = 0; i < length; ++i) histories *= operations;
+    for (std::uint64_t number = 0; number < histories; ++number) {
+        both<Policy> history(pages, 1, 1);
+        std::vector<std::vector<std::uint32_t>> open;
+        for (std::uint64_t left = number, i = 0; i < static_cast<std::uint64_t>(length); ++i, left /= operations) {
+            const std::uint64_t what = left % operations;
+            if (what == 0) {
+                history.evict();
+            } else if (what == 1) {
+                if (open.empty()) break; // another number's history
+                history.close(open.front()), open.erase(open.begin());
+            } else {
+                open.push_back(history.open(prompts[(what - 2) / 2]));
+                if (what % 2) history.close(open.back()), open.pop_back();
+            }
+        }
+    }
+}
+} // namespace
+
+TEST_CASE("hash chain and radix tree answer alike, and as a plain map, on random histories: lru") {
+    live_all<kv::lru>();
+}
+TEST_CASE("hash chain and radix tree answer alike on random histories: slru") { live_all<kv::slru>(); }
+TEST_CASE("hash chain and radix tree answer alike on random histories: s3_fifo") { live_all<kv::s3_fifo>(); }
+TEST_CASE("hash chain and radix tree answer alike on random histories: cost_aware") { live_all<kv::cost_aware>(); }
+
+TEST_CASE("hash chain and radix tree answer alike on every short history of a pool of one to three pages") {
+    for (std::uint32_t pages = 1; pages <= 3; ++pages) {
+        every_history<kv::lru>(pages, 4);
+        every_history<kv::s3_fifo>(pages, 3);
+        every_history<kv::slru>(pages, 3);
+        every_history<kv::cost_aware>(pages, 3);
+    }
 }

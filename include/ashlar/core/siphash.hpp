@@ -10,7 +10,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
+#include <type_traits>
 
 namespace ashlar::inline v0 {
 
@@ -52,6 +54,10 @@ constexpr digest128 siphash128(key128 key, std::span<const std::byte> bytes) {
     std::size_t i = 0;
     auto word = [&](std::size_t count) {
         std::uint64_t w = 0;
+        if (!std::is_constant_evaluated() && std::endian::native == std::endian::little) {
+            std::memcpy(&w, bytes.data() + i, count);
+            return w;
+        }
         for (std::size_t b = 0; b < count; ++b) w |= static_cast<std::uint64_t>(bytes[i + b]) << (8 * b);
         return w;
     };

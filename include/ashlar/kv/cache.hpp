@@ -9,6 +9,7 @@
 //     ... compute from o->cached_tokens on into o->runs ...
 //     pages.commit(request, tokens_so_far);   pages.close(request);   // close at any state: that is cancel
 //
+// `cache` is basic_cache over a radix index, least recently used first; basic_cache<chain_index<slru>> is another.
 // Leases let a peer touch a request's pages; pages under a lease outlive `close`. No allocation after construction.
 // free + owned + leased + quarantined = total after every call. One thread at a time.
 #pragma once
@@ -26,6 +27,7 @@
 #include <ashlar/kv/lease.hpp>
 #include <ashlar/kv/pool.hpp>
 #include <ashlar/kv/prefix_index.hpp>
+#include <ashlar/kv/radix_index.hpp>
 
 namespace ashlar::inline v0::kv {
 
@@ -51,9 +53,10 @@ struct cache_counters {
     std::uint64_t leases_granted = 0, leases_renewed = 0, leases_expired = 0, leases_fenced = 0;
 };
 
-class cache {
+template <prefix_index Index>
+class basic_cache {
 public:
-    explicit cache(const cache_options& options)
+    explicit basic_cache(const cache_options& options)
         : options_(options), pool_(options.pages),
           index_({.pages = options.pages, .tokens_per_block = options.tokens_per_block, .salt = options.salt}),
           leases_(options.leases_max, options.blocks_per_sequence_max), sequences_(options.sequences_max),
@@ -118,9 +121,8 @@ private:
     struct sequence {
         block_table table{};
         std::span<std::uint32_t> anchors{}; // the page that stands for block i in the index: ours, or an equal one
-        digest128 key{};                    // of block `committed - 1`
         std::uint64_t opening = 0;          // serial number
-        std::uint32_t committed = 0;        // blocks whose key is known
+        std::uint32_t committed = 0;        // blocks that the index knows
         std::uint32_t writers = 0;          // leases under which a peer may write
     };
 
@@ -128,7 +130,7 @@ private:
         const std::uint32_t* slot = by_request_.find(request.value);
         return slot ? &sequences_[*slot] : nullptr;
     }
-    const sequence* find(request_id request) const { return const_cast<cache*>(this)->find(request); }
+    const sequence* find(request_id request) const { return const_cast<basic_cache*>(this)->find(request); }
 
     // Every change of a page's holders: the index learns whether anybody uses the page.
     template <class Change>
@@ -136,8 +138,8 @@ private:
         const bool was_idle = pool_.idle({page});
         how(block_id{page});
         const bool is_idle = pool_.idle({page});
-        if (was_idle && !is_idle) index_.set_used(page);
-        if (!was_idle && is_idle) index_.set_idle(page);
+        if (was_idle && !is_idle) index_.hold(page);
+        if (!was_idle && is_idle) index_.release(page);
     }
     void hold(std::uint32_t page) {
         change(page, [this](block_id b) { pool_.retain(b); });
@@ -155,7 +157,7 @@ private:
 
     cache_options options_;
     kv::pool pool_;
-    prefix_index index_;
+    Index index_;
     lease_table leases_;
     fixed_array<sequence> sequences_;
     id_table<std::uint64_t, std::uint32_t> by_request_;
@@ -166,17 +168,23 @@ private:
     std::uint64_t openings_ = 0;
 };
 
-inline bool cache::make_room(std::uint32_t pages) {
+using cache = basic_cache<radix_index<lru>>;
+
+template <prefix_index Index>
+bool basic_cache<Index>::make_room(std::uint32_t pages) {
     if (counts().free + counts().cached < pages) return false;
     while (counts().free < pages) {
         const std::uint32_t page = index_.evict();
+        if (page == no_page) return false; // the rest are prefixes of what a lease still keeps
         pool_.set_indexed({page}, false);
         ++counters_.evictions;
     }
     return true;
 }
 
-inline result<opened> cache::open(request_id request, std::span<const token_id> prompt, std::uint32_t max_tokens) {
+template <prefix_index Index>
+result<opened> basic_cache<Index>::open(request_id request, std::span<const token_id> prompt,
+                                        std::uint32_t max_tokens) {
     if (prompt.empty() || find(request)) return {errc::invalid_argument, origin::kv};
     const std::uint64_t tokens = std::uint64_t{prompt.size()} + max_tokens;
     if (tokens > std::uint64_t{options_.blocks_per_sequence_max} * options_.tokens_per_block ||
@@ -190,7 +198,7 @@ inline result<opened> cache::open(request_id request, std::span<const token_id> 
     const std::size_t at = std::size_t{slot} * options_.blocks_per_sequence_max;
     sequence s{.table = block_table({runs_.data() + at, options_.blocks_per_sequence_max}),
                .anchors = {anchors_.data() + at, options_.blocks_per_sequence_max}};
-    if (options_.prefix_caching) s.committed = index_.longest_prefix(prompt, s.anchors, &s.key);
+    if (options_.prefix_caching) s.committed = index_.match(prompt, s.anchors);
     for (std::uint32_t i = 0; i < s.committed; ++i) {
         hold(s.anchors[i]);
         ASHLAR_ASSERT(s.table.push({s.anchors[i], 1}));
@@ -209,7 +217,8 @@ inline result<opened> cache::open(request_id request, std::span<const token_id> 
     return opened{s.committed * options_.tokens_per_block, s.table.runs()};
 }
 
-inline result<void> cache::commit(request_id request, std::span<const token_id> tokens) {
+template <prefix_index Index>
+result<void> basic_cache<Index>::commit(request_id request, std::span<const token_id> tokens) {
     sequence* s = find(request);
     if (!s) return {errc::not_found, origin::kv};
     if (s->writers) return {errc::invalid_argument, origin::kv};
@@ -219,20 +228,19 @@ inline result<void> cache::commit(request_id request, std::span<const token_id> 
     if (!options_.prefix_caching) return {};
     run_cursor at(s->table.runs(), s->committed);
     for (; (s->committed + 1) * size <= tokens.size(); ++s->committed, at.advance(1)) {
-        s->key = index_.extend(s->key, tokens.subspan(s->committed * size, size));
-        std::uint32_t page = at.page();
-        if (index_.insert(s->key, page)) {
+        const std::uint32_t parent = s->committed ? s->anchors[s->committed - 1] : no_page;
+        const std::uint32_t page = index_.insert(parent, tokens.subspan(s->committed * size, size), at.page());
+        if (page == at.page())
             pool_.set_indexed({page}, true);
-        } else { // somebody computed the same block: keep theirs alive as long as we use what may follow it
-            page = index_.find(s->key);
+        else // somebody computed the same block: keep theirs alive as long as we use what may follow it
             hold(page);
-        }
         s->anchors[s->committed] = page;
     }
     return {};
 }
 
-inline result<void> cache::close(request_id request) {
+template <prefix_index Index>
+result<void> basic_cache<Index>::close(request_id request) {
     const std::uint32_t* found = by_request_.find(request.value);
     if (!found) return {errc::not_found, origin::kv};
     const std::uint32_t slot = *found;
@@ -252,22 +260,23 @@ inline result<void> cache::close(request_id request) {
     return {};
 }
 
-inline bool cache::check() const {
+template <prefix_index Index>
+bool basic_cache<Index>::check() const {
     std::uint64_t held = 0, used = 0;
     std::uint32_t indexed = 0, idle = 0;
     for (std::uint32_t page = 0; page < options_.pages; ++page) {
         held += pool_.references({page});
         indexed += pool_.indexed({page});
         idle += pool_.idle({page});
-        if (pool_.indexed({page}) != index_.contains(page) || pool_.idle({page}) != index_.is_idle(page)) return false;
+        if (pool_.indexed({page}) != index_.contains(page)) return false;
+        if (pool_.idle({page}) != (index_.contains(page) && !index_.held(page))) return false;
     }
     for (const sequence& s : sequences_) {
         used += s.table.blocks();
         run_cursor at(s.table.runs());
         for (std::uint32_t i = 0; i < s.committed; ++i, at.advance(1)) used += s.anchors[i] != at.page();
     }
-    return pool_.check() && held == used && indexed == index_.size() && idle == index_.idle() &&
-           idle == counts().cached;
+    return pool_.check() && held == used && indexed == index_.size() && idle == counts().cached;
 }
 
 } // namespace ashlar::inline v0::kv

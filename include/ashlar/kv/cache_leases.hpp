@@ -9,7 +9,8 @@
 
 namespace ashlar::inline v0::kv {
 
-inline result<lease_id> cache::grant(request_id request, block_range blocks, access how, instant until) {
+template <prefix_index Index>
+result<lease_id> basic_cache<Index>::grant(request_id request, block_range blocks, access how, instant until) {
     sequence* s = find(request);
     if (!s) return {errc::not_found, origin::kv};
     if (blocks.first > s->table.blocks() || blocks.count > s->table.blocks() - blocks.first) {
@@ -38,7 +39,8 @@ inline result<lease_id> cache::grant(request_id request, block_range blocks, acc
                         .pages = pages.first(used)});
 }
 
-inline result<void> cache::bind(lease_id id, epoch_id holder) {
+template <prefix_index Index>
+result<void> basic_cache<Index>::bind(lease_id id, epoch_id holder) {
     kv::lease* l = leases_.find(id);
     if (!l) return {errc::not_found, origin::kv};
     if (l->quarantined) return {errc::expired, origin::kv};
@@ -47,7 +49,8 @@ inline result<void> cache::bind(lease_id id, epoch_id holder) {
     return {};
 }
 
-inline result<void> cache::renew(lease_id id, instant until) {
+template <prefix_index Index>
+result<void> basic_cache<Index>::renew(lease_id id, instant until) {
     kv::lease* l = leases_.find(id);
     if (!l) return {errc::not_found, origin::kv};
     if (l->quarantined) return {errc::expired, origin::kv};
@@ -56,7 +59,8 @@ inline result<void> cache::renew(lease_id id, instant until) {
     return {};
 }
 
-inline result<void> cache::verify(lease_id id) const {
+template <prefix_index Index>
+result<void> basic_cache<Index>::verify(lease_id id) const {
     const kv::lease* l = leases_.find(id);
     if (!l) return {errc::not_found, origin::kv};
     bool same = true;
@@ -66,7 +70,8 @@ inline result<void> cache::verify(lease_id id) const {
     return same ? result<void>{} : result<void>{errc::stale, origin::kv};
 }
 
-inline void cache::end(kv::lease& l) {
+template <prefix_index Index>
+void basic_cache<Index>::end(kv::lease& l) {
     each_page(l.pages, [&](std::uint32_t page, std::uint32_t) {
         change(page, [&](block_id b) { ASHLAR_ASSERT(l.quarantined ? pool_.fence(b) : pool_.unlease(b)); });
     });
@@ -74,7 +79,8 @@ inline void cache::end(kv::lease& l) {
     leases_.remove(l.id);
 }
 
-inline result<void> cache::release(lease_id id) {
+template <prefix_index Index>
+result<void> basic_cache<Index>::release(lease_id id) {
     kv::lease* l = leases_.find(id);
     if (!l) return {errc::not_found, origin::kv};
     if (l->quarantined) return {errc::invalid_argument, origin::kv};
@@ -82,7 +88,8 @@ inline result<void> cache::release(lease_id id) {
     return {};
 }
 
-inline result<void> cache::quarantine(lease_id id) {
+template <prefix_index Index>
+result<void> basic_cache<Index>::quarantine(lease_id id) {
     kv::lease* l = leases_.find(id);
     if (!l) return {errc::not_found, origin::kv};
     if (l->quarantined) return {};
@@ -93,7 +100,8 @@ inline result<void> cache::quarantine(lease_id id) {
     return {};
 }
 
-inline result<void> cache::fence(lease_id id) {
+template <prefix_index Index>
+result<void> basic_cache<Index>::fence(lease_id id) {
     kv::lease* l = leases_.find(id);
     if (!l) return {errc::not_found, origin::kv};
     if (!l->quarantined) return {errc::invalid_argument, origin::kv};
@@ -102,7 +110,8 @@ inline result<void> cache::fence(lease_id id) {
     return {};
 }
 
-inline std::uint32_t cache::fence(epoch_id dead) {
+template <prefix_index Index>
+std::uint32_t basic_cache<Index>::fence(epoch_id dead) {
     std::uint32_t ended = 0;
     for (std::uint32_t i = 0; i < leases_.capacity(); ++i) {
         kv::lease* l = leases_.at(i);
