@@ -60,6 +60,17 @@ FIGURES = [
         builds=("ashlar-golden-tokenizer",),
     ),
     Figure(
+        id="kv.index",
+        what="ns a block to look up, evict and insert Mooncake's conversation trace, pool of 10 %: absl's / ours",
+        bar="ratio >= 1.5, n >= 7",
+        command=("{build}/bin/ashlar-bench-kv-index",),
+        builds=("ashlar-bench-kv-index",),
+        note="The trace is named by ASHLAR_TRACES: a folder with FAST25-release/traces/*.jsonl of "
+             "github.com/kvcache-ai/Mooncake. Blocks of 16 tokens, hashing included, least recently used first; each "
+             "page that either gives to a block is compared. The peer is `absl::flat_hash_map` by 64 bits of "
+             "`absl::HashOf(parent, tokens)`, not compared with the tokens, and an intrusive list.",
+    ),
+    Figure(
         id="kv.plan",
         what="instructions a contiguous run to plan a transfer of 5,000 tokens in fragmented blocks of 16",
         bar="ours <= 60, allocations == 0",

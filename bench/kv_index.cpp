@@ -146,7 +146,7 @@ double median(std::vector<double> values) {
 int main(int count, char** arguments) {
     const char* path = nullptr;
     std::string only;
-    std::size_t repetitions = 7, prompts = SIZE_MAX;
+    std::size_t repetitions = 11, prompts = SIZE_MAX;
     for (int i = 1; i < count; ++i) {
         const std::string argument = arguments[i];
         if (argument == "--only" && i + 1 < count)
