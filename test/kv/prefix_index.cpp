@@ -3,6 +3,7 @@
 
 #include <ashlar/kv/chain_index.hpp>
 #include <ashlar/kv/cost_aware.hpp>
+#include <ashlar/kv/prefix_index.hpp>
 #include <ashlar/kv/radix_index.hpp>
 #include <ashlar/kv/s3_fifo.hpp>
 #include <ashlar/kv/slru.hpp>

@@ -31,12 +31,12 @@ result<lease_id> basic_cache<Index>::grant(request_id request, block_range block
     }
     s->writers += how == access::write;
     ++counters_.leases_granted;
-    return leases_.add({.request = request,
-                        .opening = s->opening,
-                        .how = how,
-                        .until = until,
-                        .blocks = blocks,
-                        .pages = pages.first(used)});
+    return leases_.add(kv::lease{.request = request,
+                                 .opening = s->opening,
+                                 .how = how,
+                                 .until = until,
+                                 .blocks = blocks,
+                                 .pages = pages.first(used)});
 }
 
 template <prefix_index Index>

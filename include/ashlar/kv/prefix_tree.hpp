@@ -46,14 +46,15 @@ public:
     // `page` holds `block`, which continues what `parent` holds. Returns the page that stands for the block: this one,
     // now held; or one that already does, and nothing has changed.
     std::uint32_t insert(std::uint32_t parent, std::span<const token_id> block, std::uint32_t page) {
-        ASHLAR_ASSERT(block.size() == options_.tokens_per_block && !nodes_[page].known);
-        ASHLAR_ASSERT(parent == no_page || nodes_[parent].held);
+        node* nodes = nodes_.data();
+        ASHLAR_ASSERT(block.size() == options_.tokens_per_block && page < nodes_.size() && !nodes[page].known);
+        ASHLAR_ASSERT(parent == no_page || (parent < nodes_.size() && nodes[parent].held));
         const std::uint32_t standing = lookup_.add(parent, block.data(), page);
         if (standing != page) return standing;
-        nodes_[page] = {.parent = parent, .known = true, .held = true, .fresh = true};
+        nodes[page] = {.parent = parent, .known = true, .held = true, .fresh = true};
         if (parent != no_page) {
-            ++nodes_[parent].children;
-            nodes_[page].depth = nodes_[parent].depth + 1;
+            ++nodes[parent].children;
+            nodes[page].depth = nodes[parent].depth + 1;
         }
         if constexpr (remembering_policy<Policy>) identities_[page] = identity(parent, block);
         ++size_;
@@ -100,10 +101,10 @@ private:
     struct node {
         std::uint32_t parent = no_page;
         std::uint32_t children = 0;
-        std::uint32_t depth : 29 = 0; // blocks before this one
-        bool known : 1 = false;
-        bool held : 1 = false;
-        bool fresh : 1 = false; // held ever since it came: the policy does not know it
+        std::uint32_t depth = 0; // blocks before this one
+        bool known = false;
+        bool held = false;
+        bool fresh = false; // held ever since it came: the policy does not know it
     };
 
     // For a policy's memory alone: a wrong guess costs a place in a queue, never a wrong page.

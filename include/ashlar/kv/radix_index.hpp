@@ -50,11 +50,12 @@ public:
         }
         if (b.first == no_page) b.first = page;
         std::memcpy(tokens_.data() + page * size_, block, size_ * sizeof(token_id));
-        branches_[page] = {.parent = parent};
+        branches_.data()[page] = {.parent = parent};
         return page;
     }
     void remove(std::uint32_t parent, std::uint32_t page) {
-        branch& b = branches_[index(parent)];
+        if (parent != no_page) __builtin_prefetch(tokens_.data() + parent * size_, 1); // the next to go, most often
+        branch& b = branches_.data()[index(parent)];
         if (b.first == page) {
             b.first = no_page;
         } else {
