@@ -9,6 +9,41 @@
 
 using namespace ashlar;
 
+namespace {
+struct spy : kv::lru { // what a policy that remembers is told of a block
+    using kv::lru::lru;
+    static constexpr bool remembers = true;
+    static inline std::uint64_t identity = 0;
+    static inline std::uint32_t depth = 0;
+    void insert(std::uint32_t page, std::uint64_t of, std::uint32_t at) {
+        identity = of, depth = at;
+        kv::lru::insert(page, of, at);
+    }
+};
+} // namespace
+
+TEST_CASE_TEMPLATE("a block is known again by its whole prefix, whatever its page", Index, kv::chain_index<spy>,
+                   kv::radix_index<spy>) {
+    Index index({.pages = 4, .tokens_per_block = 1, .salt = {1, 2}});
+    const auto put = [&](std::uint32_t parent, token_id t, std::uint32_t page) {
+        REQUIRE(index.insert(parent, {&t, 1}, page) == page);
+    };
+    put(kv::no_page, 1, 0), put(kv::no_page, 2, 1), put(0, 7, 2);
+    index.release(2);
+    const std::uint64_t after_1 = spy::identity;
+    CHECK(spy::depth == 1);
+    put(1, 7, 3);
+    index.release(3);
+    CHECK(spy::identity != after_1); // the same tokens after another prefix
+    REQUIRE(index.evict() == 2);
+    REQUIRE(index.evict() == 3);
+    put(0, 7, 3);
+    index.release(3);
+    CHECK(spy::identity == after_1);
+    index.release(0);
+    CHECK(spy::depth == 0);
+}
+
 TEST_CASE_TEMPLATE("what is held or continued is never evicted, and goes leaf by leaf when it is not", Index,
                    kv::chain_index<kv::lru>, kv::radix_index<kv::lru>) {
     Index index({.pages = 3, .tokens_per_block = 2, .salt = {1, 2}});
