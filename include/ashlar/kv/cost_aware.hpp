@@ -7,7 +7,7 @@
 // where the clock is the priority of what went last, so that what is not used ages. The cost is that of a block's
 // forward pass in units of a block's weights over attention_blocks: a token costs 2 P operations of weights and
 // 4 layers * hidden * depth of attention, equal at a depth of P / (2 layers * hidden) tokens; 2,048 blocks of 16 lie
-// between 27k tokens (Llama 3 8B: P 7.0e9, 32 layers, 4,096) and 53k (70B: 6.9e10, 80 layers, 8,192).
+// between 27k tokens (Llama 3 8B: P 7.0e9, 32 layers, 4,096) and 52k (70B: 6.85e10, 80 layers, 8,192).
 //
 //     radix_index<cost_aware> index(options);
 //
