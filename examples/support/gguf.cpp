@@ -69,20 +69,25 @@ struct storage {
     std::uint32_t id;
     std::string_view name;
     kernel::weight_format format;
-    std::uint32_t block_elements, block_bytes;
 };
 // ggml's type numbers, https://github.com/ggml-org/ggml/blob/master/include/ggml.h
-constexpr storage storages[] = {{0, "F32", kernel::weight_format::f32, 1, 4},
-                                {1, "F16", kernel::weight_format::f16, 1, 2},
-                                {3, "Q4_1", kernel::weight_format::q4_1, 32, 20},
-                                {8, "Q8_0", kernel::weight_format::q8_0, 32, 34},
-                                {30, "BF16", kernel::weight_format::bf16, 1, 2}};
+constexpr storage storages[] = {{0, "F32", kernel::weight_format::f32},    {1, "F16", kernel::weight_format::f16},
+                                {2, "Q4_0", kernel::weight_format::q4_0},  {3, "Q4_1", kernel::weight_format::q4_1},
+                                {6, "Q5_0", kernel::weight_format::q5_0},  {7, "Q5_1", kernel::weight_format::q5_1},
+                                {8, "Q8_0", kernel::weight_format::q8_0},  {12, "Q4_K", kernel::weight_format::q4_k},
+                                {13, "Q5_K", kernel::weight_format::q5_k}, {14, "Q6_K", kernel::weight_format::q6_k},
+                                {30, "BF16", kernel::weight_format::bf16}};
 
 constexpr std::pair<std::uint32_t, std::string_view> other_types[] = {
-    {2, "Q4_0"},    {6, "Q5_0"},   {7, "Q5_1"},   {9, "Q8_1"},     {10, "Q2_K"},   {11, "Q3_K"},    {12, "Q4_K"},
-    {13, "Q5_K"},   {14, "Q6_K"},  {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"},
-    {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"}, {23, "IQ4_XS"},  {24, "I8"},     {25, "I16"},     {26, "I32"},
-    {27, "I64"},    {28, "F64"},   {29, "IQ1_M"}, {34, "TQ1_0"},   {35, "TQ2_0"},  {39, "MXFP4"}};
+    {9, "Q8_1"},   {10, "Q2_K"},   {11, "Q3_K"},  {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
+    {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"}, {23, "IQ4_XS"},  {24, "I8"},     {25, "I16"},
+    {26, "I32"},   {27, "I64"},    {28, "F64"},   {29, "IQ1_M"}, {34, "TQ1_0"},   {35, "TQ2_0"},  {39, "MXFP4"}};
+
+std::string known_types() {
+    std::string out;
+    for (const auto& known : storages) out += (out.empty() ? "" : ", ") + std::string(known.name);
+    return out;
+}
 
 std::string type_words(std::uint32_t id) {
     for (const auto& [known, name] : other_types)
@@ -291,14 +296,15 @@ private:
             if (fault_) return;
             const auto* found = std::ranges::find(storages, type, &storage::id);
             if (found == std::end(storages))
-                return fail(errc::unsupported, what + " is stored as " + type_words(type) +
-                                                   "; this reader knows F32, F16, BF16, Q4_1 and Q8_0" + at(from));
+                return fail(errc::unsupported, what + " is stored as " + type_words(type) + "; this reader knows " +
+                                                   known_types() + at(from));
             entry.format = found->format;
-            if (entry.extent[0] % found->block_elements != 0)
+            if (entry.extent[0] % kernel::block_columns(found->format) != 0)
                 return fail(errc::corrupt, what + " has rows of " + std::to_string(entry.extent[0]) +
                                                " elements, which do not divide into blocks of " +
                                                std::string(found->name) + at(from));
-            if (__builtin_mul_overflow(total / found->block_elements, std::uint64_t{found->block_bytes}, &entry.size))
+            if (__builtin_mul_overflow(total / kernel::block_columns(found->format),
+                                       std::uint64_t{kernel::block_bytes(found->format)}, &entry.size))
                 return fail(errc::corrupt, what + " has a shape whose size overflows" + at(from));
             out_.tensors_.push_back(entry);
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // kernel: what a decoder computes with, on the processor the program is compiled for. Matrix products over packed
-// weights in five formats, paged attention, norms, rotary positions, sampling: templates over a vocabulary of 16
+// weights in eleven formats, paged attention, norms, rotary positions, sampling: templates over a vocabulary of 16
 // floats that AVX-512, AVX2 and plain C++ spell alike, so that all of them, for one token or many, give the same
 // bits.
 #pragma once
@@ -15,3 +15,4 @@
 #include <ashlar/kernel/rope.hpp>
 #include <ashlar/kernel/sample.hpp>
 #include <ashlar/kernel/weight.hpp>
+#include <ashlar/kernel/weight_format.hpp>

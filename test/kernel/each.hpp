@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -35,8 +36,15 @@ void kernel(Body&& body) {
 #endif
 }
 
-inline constexpr k::weight_format formats[] = {k::weight_format::f32, k::weight_format::f16, k::weight_format::bf16,
-                                               k::weight_format::q4_1, k::weight_format::q8_0};
+inline constexpr auto formats = [] { // those with blocks of 256 columns last
+    std::array<k::weight_format, k::weight_formats> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<k::weight_format>(i);
+    return out;
+}();
+// At least `least` columns, in whole blocks.
+inline std::uint32_t columns(k::weight_format f, std::uint32_t least) {
+    return (least + k::block_columns(f) - 1) / k::block_columns(f) * k::block_columns(f);
+}
 inline constexpr float poison = std::numeric_limits<float>::quiet_NaN();
 
 inline std::vector<float> numbers(std::size_t count, std::uint64_t seed, float scale = 1) {
@@ -67,9 +75,15 @@ struct matrix {
                 put(at, unit());
             else if (f == k::weight_format::bf16)
                 put(at, al::to<al::bf16>(unit()));
+            else if (f == k::weight_format::f16)
+                put(at, al::to<al::f16>(unit()));
+            else if (f == k::weight_format::q6_k)
+                put(at + 208, al::to<al::f16>(unit() * 0.001f));
             else
-                put(at, al::to<al::f16>(f == k::weight_format::f16 ? unit() : unit() * 0.05f));
-            if (f == k::weight_format::q4_1) put(at + 2, al::to<al::f16>(unit() * 0.4f));
+                put(at, al::to<al::f16>(unit() * (block > 34 ? 0.001f : 0.05f)));
+            if (f == k::weight_format::q4_1 || f == k::weight_format::q5_1) put(at + 2, al::to<al::f16>(unit() * 0.4f));
+            if (f == k::weight_format::q4_k || f == k::weight_format::q5_k)
+                put(at + 2, al::to<al::f16>(unit() * 0.01f));
         }
         view = {f, bytes.data(), rows, columns};
     }

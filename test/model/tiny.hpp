@@ -47,7 +47,7 @@ struct weights {
         if (!f.tied_head) put("output.weight", k::weight_format::f16, f.vocabulary, f.hidden);
         for (std::uint32_t l = 0; l < f.layers; ++l) {
             const std::string b = "blk." + std::to_string(l) + ".";
-            const auto format = [&](std::uint32_t i) { return each::formats[(l + i) % 5]; };
+            const auto format = [&](std::uint32_t i) { return each::formats[(l + i) % 8]; };
             put(b + "attn_norm.weight", k::weight_format::f32, 1, f.hidden);
             put(b + "attn_q.weight", format(0), q, f.hidden);
             put(b + "attn_k.weight", format(1), kv, f.hidden);

@@ -96,7 +96,7 @@ template <class K, weight_format F, std::size_t Tokens>
     tile.x = x + token * stride;
     tile.stride = stride;
     tile.clear();
-    each_column<K, F>(job.weights->panel(static_cast<std::uint32_t>(panel)), job.weights->columns, tile);
+    each_column<K, F>(job.weights->panel(static_cast<std::uint32_t>(panel)), 0, job.weights->columns, tile);
     alignas(64) float sums[Tokens * panel_rows];
     tile.store(sums);
     finish<K>(job, panel * panel_rows, token, Tokens, sums);
@@ -108,7 +108,7 @@ template <class K, std::size_t Tokens>
     tile.x = x;
     tile.stride = stride;
     tile.load(sums);
-    each_column<K, weight_format::f32>(reinterpret_cast<const std::byte*>(w), columns, tile);
+    each_column<K, weight_format::f32>(reinterpret_cast<const std::byte*>(w), 0, columns, tile);
     tile.store(sums);
 }
 
@@ -134,7 +134,7 @@ void panel_task(const product& job, std::size_t panel, const float* x, std::size
     const std::byte* from = job.weights->panel(static_cast<std::uint32_t>(panel));
     for (std::size_t k = 0; k < job.weights->columns; k += column_chunk) {
         const std::size_t columns = std::min<std::size_t>(column_chunk, job.weights->columns - k);
-        each_column<K, F>(column_start<F>(from, k), columns, spill<K>{w});
+        each_column<K, F>(from, k, columns, spill<K>{w});
         for (std::size_t t = 0; t < count; t += K::tile_tokens) {
             with_count<K::tile_tokens>(std::min<std::size_t>(K::tile_tokens, count - t), [&]<std::size_t N>() {
                 tiled<K, N>(w, columns, x + (token + t) * stride + k, stride, sums + t * panel_rows);
@@ -145,7 +145,7 @@ void panel_task(const product& job, std::size_t panel, const float* x, std::size
 }
 } // namespace detail
 
-// x: `tokens` rows of `columns` floats (the same for all jobs), x_stride apart. Uses 48 KiB of stack a worker.
+// x: `tokens` rows of `columns` floats (the same for all jobs), x_stride apart. Uses 54 KiB of stack a worker.
 template <class Kernel, workers W>
 void matmul(W& threads, const float* x, std::size_t x_stride, std::size_t tokens, std::span<const product> jobs) {
     std::size_t panels = 0;

@@ -9,7 +9,8 @@
 //     packed_matrix m{weights.format, weights.rows, weights.columns, bytes};   unpack_row(m, 7, out);
 //
 // A panel, per block of 32 columns (q4_1: f16 d[48], f16 m[48], then per 8 columns 48 dwords, nibble j of dword r =
-// column j of row r; q8_0: f16 d[48], then 48 bytes a column) or per column (f32, f16, bf16: 48 values).
+// column j of row r; q8_0: f16 d[48], then 48 bytes a column) or per column (f32, f16, bf16: 48 values). The other
+// formats lie as in the file, the same block of 48 rows side by side, and are unpacked a row's 32 columns at a time.
 #pragma once
 
 #include <algorithm>
@@ -77,6 +78,9 @@ inline void pack_block(weight_format f, const std::byte* block, std::byte* to, s
         std::memcpy(to + row * 2, block, 2);
         for (std::size_t j = 0; j < 32; ++j) to[scales + j * panel_rows + row] = block[2 + j];
         return;
+    default:
+        std::memcpy(to + row * block_bytes(f), block, block_bytes(f));
+        return;
     }
 }
 
@@ -87,12 +91,24 @@ inline constexpr std::size_t prefetch_ahead = 4096;
     for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + prefetch_ahead + i);
 }
 
-// Calls out(k, w) for columns 0, 1, … of the block at `at`, w[v] being its weights of rows 16 v … 16 v + 15.
+// Columns [32 part, 32 part + 32) of 48 blocks that lie as in the file, to 48 floats a column.
+inline void unpack_panel_part(weight_format f, const std::byte* blocks, std::uint32_t part, float* out) {
+    for (std::size_t r = 0; r < panel_rows; ++r) {
+        float row[32];
+        facts(f).unpack(blocks + r * block_bytes(f), part, row);
+        for (std::size_t j = 0; j < 32; ++j) out[j * panel_rows + r] = row[j];
+    }
+}
+
+// Calls out(k, w) for columns first + k, k = 0, 1, …, of a panel, w[v] being its weights of rows 16 v … 16 v + 15.
+// `first` and `columns`: whole blocks, or multiples of 32.
 template <class K, weight_format F, class Out>
-[[gnu::always_inline]] inline void each_column(const std::byte* at, std::size_t columns, Out&& out) {
+[[gnu::always_inline]] inline void each_column(const std::byte* panel, std::size_t first, std::size_t columns,
+                                               Out&& out) {
     using vec = typename K::vec;
     constexpr std::size_t V = panel_vectors;
     constexpr std::size_t scales = panel_rows * sizeof(f16);
+    const std::byte* at = panel + first / block_columns(F) * block_bytes(F) * panel_rows;
     vec w[V];
     if constexpr (F == weight_format::q4_1) {
         for (std::size_t k = 0; k < columns; k += 32, at += panel_rows * block_bytes(F)) {
@@ -134,6 +150,17 @@ template <class K, weight_format F, class Out>
                 out(k + j, w);
             }
         }
+    } else if constexpr (block_columns(F) != 1) {
+        alignas(64) float unpacked[32 * panel_rows];
+        for (std::size_t k = 0; k < columns; k += 32) {
+            const std::byte* blocks = panel + (first + k) / block_columns(F) * block_bytes(F) * panel_rows;
+            unpack_panel_part(F, blocks, static_cast<std::uint32_t>((first + k) % block_columns(F) / 32), unpacked);
+            for (std::size_t j = 0; j < 32; ++j) {
+#pragma GCC unroll 3
+                for (std::size_t v = 0; v < V; ++v) w[v] = K::load(unpacked + (j * V + v) * lanes);
+                out(k + j, w);
+            }
+        }
     } else {
         using T =
             std::conditional_t<F == weight_format::f32, float, std::conditional_t<F == weight_format::f16, f16, bf16>>;
@@ -145,12 +172,6 @@ template <class K, weight_format F, class Out>
             out(k, w);
         }
     }
-}
-
-// Where column k (a multiple of the block's) of a panel begins.
-template <weight_format F>
-const std::byte* column_start(const std::byte* panel, std::size_t k) {
-    return panel + k / block_columns(F) * block_bytes(F) * panel_rows;
 }
 
 // Calls f.template operator()<F>() with the format as a constant.
@@ -167,6 +188,18 @@ void with_format(weight_format f, Body&& body) {
         return body.template operator()<weight_format::q4_1>();
     case weight_format::q8_0:
         return body.template operator()<weight_format::q8_0>();
+    case weight_format::q4_0:
+        return body.template operator()<weight_format::q4_0>();
+    case weight_format::q5_0:
+        return body.template operator()<weight_format::q5_0>();
+    case weight_format::q5_1:
+        return body.template operator()<weight_format::q5_1>();
+    case weight_format::q4_k:
+        return body.template operator()<weight_format::q4_k>();
+    case weight_format::q5_k:
+        return body.template operator()<weight_format::q5_k>();
+    case weight_format::q6_k:
+        return body.template operator()<weight_format::q6_k>();
     }
 }
 } // namespace detail
@@ -199,15 +232,6 @@ inline void unpack_row(const packed_matrix& m, std::uint32_t index, float* out) 
     const std::size_t step = block_bytes(m.format) * std::size_t{panel_rows};
     for (std::uint32_t k = 0; k < m.columns; k += block_columns(m.format), at += step) {
         switch (m.format) {
-        case weight_format::f32:
-            out[k] = unaligned<float>(at + r * 4);
-            break;
-        case weight_format::f16:
-            out[k] = to_float(unaligned<f16>(at + r * 2));
-            break;
-        case weight_format::bf16:
-            out[k] = to_float(unaligned<bf16>(at + r * 2));
-            break;
         case weight_format::q4_1: {
             const float d = to_float(unaligned<f16>(at + r * 2));
             const float least = to_float(unaligned<f16>(at + scales + r * 2));
@@ -224,6 +248,10 @@ inline void unpack_row(const packed_matrix& m, std::uint32_t index, float* out) 
             }
             break;
         }
+        default: // the row's block as in the file
+            for (std::uint32_t j = 0; j < block_columns(m.format); j += 32) {
+                facts(m.format).unpack(at + r * block_bytes(m.format), j / 32, out + k + j);
+            }
         }
     }
 }

@@ -131,7 +131,9 @@ private:
             const result<kernel::weight_view> view = by_name(name.view());
             if (!view) return refuse(name, view.error());
             found = *view;
-            if (found.format > kernel::weight_format::q8_0) return refuse(name, {errc::unsupported, origin::model});
+            if (static_cast<std::size_t>(found.format) >= kernel::weight_formats) {
+                return refuse(name, {errc::unsupported, origin::model});
+            }
             if (found.rows != rows || found.columns != columns || !found.well_formed()) {
                 return refuse(name, {errc::invalid_argument, origin::model});
             }
