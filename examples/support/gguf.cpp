@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <system_error>
 #include <type_traits>
@@ -467,7 +468,7 @@ outcome<kernel::weight_view> gguf::tensor(std::string_view name) const {
 
 namespace {
 
-// Gathers Llama's facts; the first failure sticks.
+// Gathers the facts of a Llama or a relative; the first failure sticks.
 class facts_reader {
 public:
     explicit facts_reader(const gguf& file) : file_(file) {}
@@ -513,25 +514,33 @@ private:
         return out;
     }
 
+    // A key of the file's own architecture.
+    std::string own(std::string_view part) const { return architecture_ + "." + std::string(part); }
+
     void dimensions() {
         const auto architecture = file_.text("general.architecture");
         if (!architecture) return void(fault_ = architecture.fault());
-        if (*architecture != "llama")
-            return fail(errc::unsupported,
-                        "the model's architecture is " + quoted(*architecture) + "; only 'llama' is served");
-        facts_.layers = count("llama.block_count", layers_max);
-        facts_.hidden = count("llama.embedding_length", width_max);
-        facts_.ffn = count("llama.feed_forward_length", width_max);
-        facts_.heads = count("llama.attention.head_count", width_max);
-        facts_.kv_heads = count_or("llama.attention.head_count_kv", width_max, facts_.heads);
-        facts_.context = count("llama.context_length", tokens_max);
-        facts_.rope_base = positive("llama.rope.freq_base", 10000.0f); // llama.cpp's default
-        facts_.rms_epsilon = positive("llama.attention.layer_norm_rms_epsilon", {});
+        if (*architecture != "llama" && *architecture != "qwen2" && *architecture != "qwen3")
+            return fail(errc::unsupported, "the model's architecture is " + quoted(*architecture) +
+                                               "; 'llama', 'qwen2' and 'qwen3' are served");
+        architecture_ = *architecture;
+        facts_.rope_halves = architecture_ != "llama"; // whose rows the converter permutes for interleaved pairs
+        facts_.qk_norm = architecture_ == "qwen3";
+        facts_.qkv_bias = architecture_ == "qwen2" || file_.has_tensor("blk.0.attn_q.bias");
+        facts_.rope_factors = file_.has_tensor("rope_freqs.weight");
+        facts_.layers = count(own("block_count"), layers_max);
+        facts_.hidden = count(own("embedding_length"), width_max);
+        facts_.ffn = count(own("feed_forward_length"), width_max);
+        facts_.heads = count(own("attention.head_count"), width_max);
+        facts_.kv_heads = count_or(own("attention.head_count_kv"), width_max, facts_.heads);
+        facts_.context = count(own("context_length"), tokens_max);
+        facts_.rope_base = positive(own("rope.freq_base"), 10000.0f); // llama.cpp's default
+        facts_.rms_epsilon = positive(own("attention.layer_norm_rms_epsilon"), {});
         if (fault_) return;
-        if (!file_.has("llama.attention.key_length") && facts_.hidden % facts_.heads != 0)
+        if (!file_.has(own("attention.key_length")) && facts_.hidden % facts_.heads != 0)
             return fail(errc::invalid_argument, "the width " + std::to_string(facts_.hidden) +
                                                     " does not divide into " + std::to_string(facts_.heads) + " heads");
-        facts_.head_dim = count_or("llama.attention.key_length", width_max, facts_.hidden / facts_.heads);
+        facts_.head_dim = count_or(own("attention.key_length"), width_max, facts_.hidden / facts_.heads);
         if (fault_) return;
         if (facts_.heads % facts_.kv_heads != 0)
             return fail(errc::invalid_argument, std::to_string(facts_.heads) + " query heads do not divide into " +
@@ -539,27 +548,27 @@ private:
         if (facts_.head_dim % 2 != 0)
             return fail(errc::invalid_argument, "heads of " + std::to_string(facts_.head_dim) +
                                                     " dimensions: rotary positions need an even number");
-        if (count_or("llama.attention.value_length", width_max, facts_.head_dim) != facts_.head_dim)
+        if (count_or(own("attention.value_length"), width_max, facts_.head_dim) != facts_.head_dim)
             return fail(errc::unsupported, "values and keys of different head dimensions are not served");
-        if (count_or("llama.rope.dimension_count", width_max, facts_.head_dim) != facts_.head_dim)
-            return fail(errc::unsupported,
-                        "rotary positions over a part of the head are not served ('llama.rope.dimension_count')");
+        if (count_or(own("rope.dimension_count"), width_max, facts_.head_dim) != facts_.head_dim)
+            return fail(errc::unsupported, "rotary positions over a part of the head are not served (" +
+                                               quoted(own("rope.dimension_count")) + ")");
         const auto embedding = file_.tensor("token_embd.weight");
         if (!embedding) return void(fault_ = embedding.fault());
-        facts_.vocabulary = count_or("llama.vocab_size", tokens_max, embedding->rows);
+        facts_.vocabulary = count_or(own("vocab_size"), tokens_max, embedding->rows);
         facts_.tied_head = !file_.has_tensor("output.weight");
     }
 
     // What would change the answer and is not computed is refused, never ignored.
     void refuse_variants() {
         if (fault_) return;
-        if (const auto scaling = file_.text("llama.rope.scaling.type"); scaling && *scaling != "none")
-            return fail(errc::unsupported,
-                        "rotary scaling " + quoted(*scaling) + " is not served ('llama.rope.scaling.type')");
-        for (const std::string_view key : {"llama.rope.scale_linear", "llama.rope.scaling.factor"})
+        if (const auto scaling = file_.text(own("rope.scaling.type")); scaling && *scaling != "none")
+            return fail(errc::unsupported, "rotary scaling " + quoted(*scaling) + " is not served (" +
+                                               quoted(own("rope.scaling.type")) + ")");
+        for (const std::string& key : {own("rope.scale_linear"), own("rope.scaling.factor")})
             if (const auto scale = file_.number(key); scale && *scale != 1.0)
                 return fail(errc::unsupported, "rotary scaling is not served (" + quoted(key) + ")");
-        for (const std::string_view key : {"llama.expert_count", "llama.attention.sliding_window"})
+        for (const std::string& key : {own("expert_count"), own("attention.sliding_window")})
             if (const auto used = file_.count(key); used && *used != 0)
                 return fail(errc::unsupported, "metadata " + quoted(key) + " asks for something that is not served");
     }
@@ -574,8 +583,8 @@ private:
                                                     "; the metadata asks for " + std::to_string(rows) + " x " +
                                                     std::to_string(columns));
         if (rows == 1 && found->format != kernel::weight_format::f32)
-            return fail(errc::unsupported, "tensor " + quoted(name) + " is a norm that is not stored as F32");
-        ++expected_;
+            return fail(errc::unsupported, "tensor " + quoted(name) + " is a vector that is not stored as F32");
+        names_.push_back(name);
     }
 
     void tensors() {
@@ -585,8 +594,18 @@ private:
         expect("token_embd.weight", facts_.vocabulary, facts_.hidden);
         expect("output_norm.weight", 1, facts_.hidden);
         if (!facts_.tied_head) expect("output.weight", facts_.vocabulary, facts_.hidden);
+        if (facts_.rope_factors) expect("rope_freqs.weight", 1, facts_.head_dim / 2);
         for (std::uint32_t layer = 0; layer < facts_.layers && !fault_; ++layer) {
             const std::string block = "blk." + std::to_string(layer) + ".";
+            if (facts_.qkv_bias) {
+                expect(block + "attn_q.bias", 1, query);
+                expect(block + "attn_k.bias", 1, shared);
+                expect(block + "attn_v.bias", 1, shared);
+            }
+            if (facts_.qk_norm) {
+                expect(block + "attn_q_norm.weight", 1, facts_.head_dim);
+                expect(block + "attn_k_norm.weight", 1, facts_.head_dim);
+            }
             expect(block + "attn_norm.weight", 1, facts_.hidden);
             expect(block + "attn_q.weight", query, facts_.hidden);
             expect(block + "attn_k.weight", shared, facts_.hidden);
@@ -597,27 +616,19 @@ private:
             expect(block + "ffn_up.weight", facts_.ffn, facts_.hidden);
             expect(block + "ffn_down.weight", facts_.hidden, facts_.ffn);
         }
-        if (fault_ || expected_ == file_.tensors().size()) return;
-        for (const auto& entry : file_.tensors()) // more than a Llama has: biases, rotary factors, experts
-            if (!belongs(entry.name))
-                return fail(errc::unsupported, "tensor " + quoted(entry.name) +
-                                                   " is no part of a plain Llama; ignoring it would change the answer");
-        fail(errc::unsupported, "the file holds more layers than 'llama.block_count' says");
-    }
-
-    static bool belongs(std::string_view name) {
-        if (name == "token_embd.weight" || name == "output_norm.weight" || name == "output.weight") return true;
-        if (!name.starts_with("blk.")) return false;
-        name.remove_prefix(std::min(name.size(), name.find('.', 4)));
-        for (const std::string_view part : {".attn_norm", ".attn_q", ".attn_k", ".attn_v", ".attn_output", ".ffn_norm",
-                                            ".ffn_gate", ".ffn_up", ".ffn_down"})
-            if (name.starts_with(part) && name.substr(part.size()) == ".weight") return true;
-        return false;
+        if (fault_ || names_.size() == file_.tensors().size()) return;
+        std::ranges::sort(names_);
+        for (const auto& entry : file_.tensors()) // what is here and was not asked for would change the answer
+            if (!std::ranges::binary_search(names_, entry.name, std::less<>{}))
+                return fail(errc::unsupported, "tensor " + quoted(entry.name) + " is no part of a " + architecture_ +
+                                                   " of " + std::to_string(facts_.layers) +
+                                                   " layers; ignoring it would change the answer");
     }
 
     const gguf& file_;
     model::llama_facts facts_{};
-    std::size_t expected_ = 0;
+    std::string architecture_;
+    std::vector<std::string> names_; // of all tensors that there should be
     std::optional<fault> fault_;
 };
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A decoder over the golden model with its own pages, for one sequence at a time: what golden.logits and golden.greedy
-// both drive.
+// A decoder over a model file with its own pages, for one sequence at a time: what golden.logits, golden.greedy and
+// golden.models drive.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <utility>
 #include <vector>
@@ -21,9 +22,10 @@ class engine {
 public:
     using layout = ashlar::kv::block_first<T, ashlar::kv::tokens<16>>;
     using decoder = ashlar::model::decoder<ashlar::model::llama, ashlar::kernel::cpu, layout>;
-    static constexpr std::uint32_t context = 512, blocks = context / 16;
+    static constexpr std::uint32_t blocks = 32;
 
-    engine(const ashlar::support::gguf_file& file, ashlar::support::thread_pool& threads)
+    template <class File> // support::gguf_file, or another with facts() and tensor(name)
+    engine(const File& file, ashlar::support::thread_pool& threads)
         : threads_(&threads), facts_(facts_of(file)), layout_{.shape = {.layers = facts_.layers,
                                                                         .kv_heads = facts_.kv_heads,
                                                                         .head_dim = facts_.head_dim,
@@ -56,18 +58,21 @@ public:
     }
 
 private:
-    static ashlar::model::llama_facts facts_of(const ashlar::support::gguf_file& file) {
+    template <class File>
+    static ashlar::model::llama_facts facts_of(const File& file) {
         auto facts = file.facts();
         if (!facts) stop(facts.fault().sentence);
         return *facts;
     }
-    decoder make(const ashlar::support::gguf_file& file) {
+    template <class File>
+    decoder make(const File& file) {
         const auto by_name = [&](std::string_view name) -> ashlar::result<ashlar::kernel::weight_view> {
             auto found = file.tensor(name);
             if (!found) return found.fault().what;
             return *found;
         };
         ashlar::model::tensor_name culprit;
+        const std::uint32_t context = std::min(blocks * 16, facts_.context);
         auto made =
             decoder::make(facts_, {.tokens = context, .slices = 64, .context = context}, by_name, *threads_, culprit);
         if (!made) stop("no decoder: " + std::string(to_string(made.error().code)) + " " + std::string(culprit.view()));

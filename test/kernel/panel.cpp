@@ -27,6 +27,18 @@ TEST_CASE("packing keeps every weight, in whole panels exactly the file's size")
     }
 }
 
+TEST_CASE("rows are packed in the order asked for") {
+    const each::matrix m(k::weight_format::f32, 50, 3, 1);
+    std::vector<each::line> bytes(k::packed_bytes(k::weight_format::f32, 50, 3) / sizeof(each::line) + 1);
+    ashlar::serial_workers one;
+    k::pack(m.view, bytes[0].bytes, one, [](std::uint32_t row) { return 49 - row; });
+    for (const std::uint32_t r : {0u, 1u, 47u, 48u, 49u}) {
+        float row[3];
+        k::unpack_row({k::weight_format::f32, 50, 3, bytes[0].bytes}, r, row);
+        for (std::uint32_t c = 0; c < 3; ++c) CHECK(row[c] == k::element(m.view, 49 - r, c));
+    }
+}
+
 TEST_CASE("columns of plain formats need not come in blocks") {
     for (const auto f : {k::weight_format::f32, k::weight_format::f16, k::weight_format::bf16}) {
         const each::matrix m(f, 50, 7, 1);

@@ -29,6 +29,24 @@ TEST_CASE("pairs (2i, 2i + 1) turn as float64 says, and the same bits everywhere
     }
 }
 
+TEST_CASE("a factor divides a pair's frequency") {
+    const float factors[8] = {1, 2, 1, 1, 1, 1, 1, 8};
+    const k::rope_table plain(40, 16, 10000.0), scaled(40, 16, 10000.0, factors);
+    for (std::uint32_t i = 0; i < 16; ++i) {
+        const auto factor = std::uint32_t(factors[i / 2]);
+        CHECK(scaled.at(4 * factor)[i] == doctest::Approx(plain.at(4)[i]).epsilon(1e-6));
+        CHECK(scaled.at(4 * factor)[16 + i] == doctest::Approx(plain.at(4)[16 + i]).epsilon(1e-6));
+    }
+}
+
+TEST_CASE("half-split rows become neighbours, a head at a time") {
+    const std::uint32_t expected[] = {0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15};
+    for (std::uint32_t r = 0; r < 16; ++r) {
+        CHECK(k::half_split_row(r, 8) == expected[r]);
+        CHECK(k::half_split_row(r, 1) == r);
+    }
+}
+
 TEST_CASE("position 0 turns nothing") {
     const k::rope_table turns(1, 16, 10000.0);
     auto x = each::numbers(16, 8);

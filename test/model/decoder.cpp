@@ -54,11 +54,11 @@ constexpr al::block_run scattered[] = {{17, 1}, {3, 2}, {9, 1}, {30, 5}};
 constexpr al::block_run elsewhere[] = {{0, 3}, {20, 6}};
 
 template <class Cache>
-void follows_reference(double bar) {
-    engine<Cache> e;
+void follows_reference(double bar, const m::llama_facts& f = tiny::facts) {
+    engine<Cache> e(f);
     const auto prompt = tiny::prompt(37, 2);
     const auto got = e.run(prompt, 37, scattered);
-    const auto expected = tiny::reference<typename Cache::value_type>(tiny::facts, e.weights, prompt);
+    const auto expected = tiny::reference<typename Cache::value_type>(f, e.weights, prompt);
     double difference = 0, size = 0;
     for (std::size_t i = 0; i < expected.size(); ++i) {
         difference += (got[i] - expected[i]) * (got[i] - expected[i]);
@@ -83,6 +83,22 @@ TEST_CASE("logits follow a float64 model, and no chunk size or page changes a bi
     follows_reference<kv::layer_first<al::f32, kv::tokens<16>>>(1e-5);
     follows_reference<kv::layer_first<al::f16, kv::tokens<8>>>(1e-3);
     follows_reference<kv::layer_first<al::bf16, kv::tokens<16>>>(8e-3);
+}
+
+TEST_CASE("biases, normed heads, scaled rotation and half-split rows are options of the same decoder") {
+    using cache = kv::block_first<al::f32, kv::tokens<16>>;
+    const auto with = [](auto change) {
+        auto f = tiny::facts;
+        change(f);
+        follows_reference<cache>(1e-5, f);
+    };
+    with([](auto& f) { f.qkv_bias = true; });
+    with([](auto& f) { f.qk_norm = true; });
+    with([](auto& f) { f.rope_factors = true; });
+    with([](auto& f) { f.rope_halves = true; });
+    with([](auto& f) { f.head_dim = 32; }); // not hidden / heads
+    with(
+        [](auto& f) { f.qkv_bias = f.qk_norm = f.rope_factors = f.rope_halves = f.tied_head = true, f.head_dim = 32; });
 }
 
 TEST_CASE("whatever shares the batch, a request's logits are the same bits") {

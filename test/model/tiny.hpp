@@ -45,6 +45,14 @@ struct weights {
         put("token_embd.weight", k::weight_format::q8_0, f.vocabulary, f.hidden);
         put("output_norm.weight", k::weight_format::f32, 1, f.hidden);
         if (!f.tied_head) put("output.weight", k::weight_format::f16, f.vocabulary, f.hidden);
+        if (f.rope_factors) {
+            auto& factors = all.emplace("rope_freqs.weight", each::matrix(k::weight_format::f32, 1, f.head_dim / 2, 99))
+                                .first->second;
+            for (std::uint32_t i = 0; i < f.head_dim / 2; ++i) {
+                const float factor = 1 + 7 * float(i) / float(f.head_dim);
+                std::memcpy(factors.bytes.data() + i * sizeof factor, &factor, sizeof factor);
+            }
+        }
         for (std::uint32_t l = 0; l < f.layers; ++l) {
             const std::string b = "blk." + std::to_string(l) + ".";
             const auto format = [&](std::uint32_t i) { return each::formats[(l + i) % 8]; };
@@ -53,6 +61,15 @@ struct weights {
             put(b + "attn_k.weight", format(1), kv, f.hidden);
             put(b + "attn_v.weight", format(2), kv, f.hidden);
             put(b + "attn_output.weight", format(3), f.hidden, q);
+            if (f.qkv_bias) {
+                put(b + "attn_q.bias", k::weight_format::f32, 1, q);
+                put(b + "attn_k.bias", k::weight_format::f16, 1, kv);
+                put(b + "attn_v.bias", k::weight_format::bf16, 1, kv);
+            }
+            if (f.qk_norm) {
+                put(b + "attn_q_norm.weight", k::weight_format::f32, 1, f.head_dim);
+                put(b + "attn_k_norm.weight", k::weight_format::f32, 1, f.head_dim);
+            }
             put(b + "ffn_norm.weight", k::weight_format::f16, 1, f.hidden);
             put(b + "ffn_gate.weight", format(4), f.ffn, f.hidden);
             put(b + "ffn_up.weight", format(3), f.ffn, f.hidden);
@@ -105,10 +122,24 @@ std::vector<double> reference(const m::llama_facts& f, const weights& w, const s
         return x;
     };
     const auto turn = [&](row& x, std::size_t position) {
-        for (std::size_t i = 0; i < x.size(); i += 2) {
-            const double angle = double(position) * std::pow(f.rope_base, -double(i % f.head_dim) / f.head_dim);
-            const double a = x[i], b = x[i + 1], c = std::cos(angle), s = std::sin(angle);
-            x[i] = a * c - b * s, x[i + 1] = b * c + a * s;
+        for (std::size_t p = 0; p < x.size() / 2; ++p) { // pairs, of all heads
+            const std::size_t half = f.head_dim / 2, pair = p % half, head = p / half * f.head_dim;
+            double& first = x[head + (f.rope_halves ? pair : 2 * pair)];
+            double& second = x[head + (f.rope_halves ? pair + half : 2 * pair + 1)];
+            double angle = double(position) * std::pow(f.rope_base, -2.0 * double(pair) / f.head_dim);
+            if (f.rope_factors) angle /= k::element(at("rope_freqs.weight"), 0, std::uint32_t(pair));
+            const double a = first, b = second, c = std::cos(angle), s = std::sin(angle);
+            first = a * c - b * s, second = b * c + a * s;
+        }
+    };
+    const auto shift = [&](const std::string& name, row& x) {
+        for (std::size_t i = 0; i < x.size(); ++i) x[i] += k::element(at(name), 0, std::uint32_t(i));
+    };
+    const auto norm_heads = [&](const std::string& name, row& x) {
+        for (std::size_t i = 0; i < x.size(); i += f.head_dim) {
+            const auto begin = x.begin() + std::ptrdiff_t(i);
+            const row head = norm(name, row(begin, begin + f.head_dim));
+            std::copy(head.begin(), head.end(), begin);
         }
     };
     std::vector<row> x;
@@ -124,6 +155,13 @@ std::vector<double> reference(const m::llama_facts& f, const weights& w, const s
             const row h = norm(b + "attn_norm.weight", x[p]);
             row q = times(b + "attn_q.weight", h);
             keys.push_back(times(b + "attn_k.weight", h)), values.push_back(times(b + "attn_v.weight", h));
+            if (f.qkv_bias) {
+                shift(b + "attn_q.bias", q), shift(b + "attn_k.bias", keys.back());
+                shift(b + "attn_v.bias", values.back());
+            }
+            if (f.qk_norm) {
+                norm_heads(b + "attn_q_norm.weight", q), norm_heads(b + "attn_k_norm.weight", keys.back());
+            }
             turn(q, p), turn(keys.back(), p);
             for (std::uint32_t head = 0; head < f.kv_heads; ++head) {
                 round_head<Stored>(keys.back().data() + head * f.head_dim, f.head_dim, true);

@@ -351,7 +351,11 @@ TEST_CASE("what a file says about its Llama must hold together and be what is co
     CHECK(with([](auto& w) { w.u32("llama.rope.dimension_count", 16); }).what.code == errc::unsupported);
     CHECK(with([](auto& w) { w.u32("llama.attention.key_length", 31); }).what.code == errc::invalid_argument);
     CHECK(with([](auto& w) { w.u32("llama.vocab_size", 3); }).what.code == errc::invalid_argument);
-    CHECK(with([](auto& w) { w.tensor("blk.0.attn_q.bias", {32}, 0, 128); }).what.code == errc::unsupported);
+    CHECK(with([](auto& w) { w.tensor("blk.0.attn_q.bias", {32}, 0, 128); }).what.code == errc::not_found); // k's
+    CHECK(with([](auto& w) { w.tensor("blk.0.attn_k.bias", {32}, 0, 128); }).what.code == errc::unsupported);
+    CHECK(with([](auto& w) { w.tensor("blk.0.attn_output.bias", {32}, 0, 128); }).what.code == errc::unsupported);
+    CHECK(with([](auto& w) { w.tensor("blk.0.attn_q_norm.weight", {32}, 0, 128); }).what.code == errc::unsupported);
+    CHECK(with([](auto& w) { w.tensor("rope_freqs.weight", {32}, 0, 128); }).what.code == errc::invalid_argument);
     CHECK(with([](auto& w) { w.tensor("blk.1.attn_norm.weight", {32}, 0, 128); }).what.code == errc::unsupported);
     gguf_writer empty, other;
     CHECK(no_facts(empty).what.code == errc::not_found);

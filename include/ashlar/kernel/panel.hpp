@@ -204,9 +204,14 @@ void with_format(weight_format f, Body&& body) {
 }
 } // namespace detail
 
-// `to`: packed_bytes(w.format, w.rows, w.columns), 64-byte aligned. Rows that pad the last panel are zero.
-template <workers W>
-void pack(const weight_view& w, std::byte* to, W& threads) {
+struct in_file_order {
+    std::uint32_t operator()(std::uint32_t row) const { return row; }
+};
+
+// `to`: packed_bytes(w.format, w.rows, w.columns), 64-byte aligned. Rows that pad the last panel are zero. Row r of the
+// result is row order(r) of w.
+template <workers W, class Order = in_file_order>
+void pack(const weight_view& w, std::byte* to, W& threads, Order order = {}) {
     ASHLAR_ASSERT(w.well_formed() && reinterpret_cast<std::uintptr_t>(to) % 64 == 0);
     const std::size_t line = row_bytes(w.format, w.columns), blocks = w.columns / block_columns(w.format);
     const std::size_t size = panel_bytes(w.format, w.columns), block = block_bytes(w.format);
@@ -214,7 +219,7 @@ void pack(const weight_view& w, std::byte* to, W& threads) {
         const std::size_t first = p * panel_rows, rows = std::min<std::size_t>(panel_rows, w.rows - first);
         if (rows < panel_rows) std::memset(to + p * size, 0, size);
         for (std::size_t r = 0; r < rows; ++r) {
-            const std::byte* from = w.data + (first + r) * line;
+            const std::byte* from = w.data + order(static_cast<std::uint32_t>(first + r)) * line;
             std::byte* panel = to + p * size;
             for (std::size_t b = 0; b < blocks; ++b, from += block, panel += block * panel_rows) {
                 detail::pack_block(w.format, from, panel, r);

@@ -4,7 +4,8 @@
 //
 //     rope_table turns(context, head_dim, 100000.0);   rotate<cpu>(turns, position, head, 1.0f, out);
 //
-// GGUF stores the q and k rows of Llama checkpoints permuted for this form.
+// GGUF stores the q and k rows of Llama checkpoints permuted for this form; where they come for the other one, which
+// turns elements i and i + head_dim / 2 together, `half_split_row` says which row belongs where.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +17,23 @@
 
 namespace ashlar::inline v0::kernel {
 
+// The row of a half-split matrix (or element of its bias) that interleaved pairs want at `row`.
+constexpr std::uint32_t half_split_row(std::uint32_t row, std::uint32_t head_dim) {
+    const std::uint32_t within = row % head_dim;
+    return row - within + within / 2 + within % 2 * (head_dim / 2);
+}
+
 class rope_table {
 public:
     rope_table() = default;
-    // 8 * positions * head_dim bytes. head_dim: a multiple of 16.
-    rope_table(std::uint32_t positions, std::uint32_t head_dim, double base)
+    // 8 * positions * head_dim bytes. head_dim: a multiple of 16. factors: null, or what divides each pair's frequency
+    // (head_dim / 2 of them; the scaling of Llama 3.1 in GGUF's form, tensor "rope_freqs.weight").
+    rope_table(std::uint32_t positions, std::uint32_t head_dim, double base, const float* factors = nullptr)
         : values_(std::size_t{positions} * head_dim * 2), head_dim_(head_dim) {
         ASHLAR_ASSERT(head_dim % lanes == 0);
         for (std::uint32_t i = 0; i < head_dim; i += 2) {
-            const double turn = __builtin_pow(base, -static_cast<double>(i) / head_dim);
+            const double factor = factors != nullptr ? static_cast<double>(factors[i / 2]) : 1.0;
+            const double turn = __builtin_pow(base, -static_cast<double>(i) / head_dim) / factor;
             for (std::uint32_t p = 0; p < positions; ++p) {
                 float* at = values_.data() + std::size_t{p} * head_dim * 2 + i;
                 at[0] = at[1] = static_cast<float>(__builtin_cos(p * turn));

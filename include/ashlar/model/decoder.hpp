@@ -87,12 +87,20 @@ public:
         for (std::uint32_t l = 0; l < f_.layers; ++l) {
             const auto& w = weights_.at(l);
             normalise(threads, live, w.attention_norm);
-            const kernel::product qkv[] = {{&w.q, q_.data(), q_width, false},
-                                           {&w.k, k_.data(), kv_width, false},
-                                           {&w.v, v_.data(), kv_width, false}};
+            const bool biased = w.q_bias != nullptr;
+            if (biased) {
+                rows(threads, live, [&](std::size_t r) {
+                    std::copy_n(w.q_bias, q_width, q_.data() + r * q_width);
+                    std::copy_n(w.k_bias, kv_width, k_.data() + r * kv_width);
+                    std::copy_n(w.v_bias, kv_width, v_.data() + r * kv_width);
+                });
+            }
+            const kernel::product qkv[] = {{&w.q, q_.data(), q_width, biased},
+                                           {&w.k, k_.data(), kv_width, biased},
+                                           {&w.v, v_.data(), kv_width, biased}};
             kernel::matmul<Kernel>(threads, h_.data(), f_.hidden, live, qkv);
             auto view = layout.view(pool, layer_id{l});
-            rows(threads, live, [&](std::size_t r) { place(batch, r, view); });
+            rows(threads, live, [&](std::size_t r) { place(batch, r, w, view); });
             on_layer(layer_id{l});
             if (l + 1 == f_.layers && (live = keep_wanted(batch)) == 0) return {};
 
@@ -132,7 +140,8 @@ private:
     };
 
     decoder(const llama_facts& f, const limits& most, llama_weights weights)
-        : f_(f), most_(most), weights_(std::move(weights)), turns_(most.context, f.head_dim, f.rope_base),
+        : f_(f), most_(most), weights_(std::move(weights)),
+          turns_(most.context, f.head_dim, f.rope_base, weights_.rope_factors()),
           x_(std::size_t{most.tokens} * f.hidden), h_(x_.size()), q_(std::size_t{most.tokens} * f.heads * f.head_dim),
           a_(q_.size()), k_(std::size_t{most.tokens} * f.kv_heads * f.head_dim), v_(k_.size()),
           gate_(std::size_t{most.tokens} * f.ffn), up_(gate_.size()), logits_(std::size_t{most.slices} * f.vocabulary),
@@ -196,13 +205,14 @@ private:
 
     // Turns the row's queries in place, its keys on their way into the page; values go as they are.
     template <class View>
-    void place(std::span<const slice> batch, std::size_t r, View view) {
+    void place(std::span<const slice> batch, std::size_t r, const llama_weights::layer& w, View view) {
         using T = typename Cache::value_type;
         const slice& s = batch[slice_of_[r]];
         const auto position = static_cast<std::uint32_t>(s.position + (r - first_row_[slice_of_[r]]));
         const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(f_.head_dim));
         float* q = q_.data() + r * f_.heads * f_.head_dim;
         for (std::uint32_t h = 0; h < f_.heads; ++h, q += f_.head_dim) {
+            if (w.q_norm) kernel::rms_norm<Kernel>(q, w.q_norm, f_.head_dim, f_.rms_epsilon, q);
             kernel::rotate<Kernel>(turns_, position, q, scale, q);
             kernel::turn_to_keys<T>(q, f_.head_dim);
         }
@@ -212,6 +222,7 @@ private:
         for (std::uint32_t h = 0; h < f_.kv_heads; ++h) {
             const std::size_t from = (r * f_.kv_heads + h) * f_.head_dim;
             float* key = k_.data() + from;
+            if (w.k_norm) kernel::rms_norm<Kernel>(key, w.k_norm, f_.head_dim, f_.rms_epsilon, key);
             kernel::rotate<Kernel>(turns_, position, key, 1.0f, key);
             kernel::turn_to_keys<T>(key, f_.head_dim);
             kernel::store_vector<Kernel>(key, f_.head_dim, view.at(block, plane::key, h, token));

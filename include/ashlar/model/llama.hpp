@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Llama architecture as facts: what a checkpoint says about itself, the limits that a server sets, and one
-// request's share of a batch. Pre-norm decoder layers of RMSNorm, grouped-query attention with rotary positions on
-// interleaved pairs (2i, 2i+1), and SwiGLU (Touvron et al., arXiv 2302.13971; GQA: arXiv 2305.13245).
+// The Llama architecture and its dense relatives as facts: what a checkpoint says about itself, the limits that a
+// server sets, and one request's share of a batch. Pre-norm decoder layers of RMSNorm, grouped-query attention with
+// rotary positions, and SwiGLU (Touvron et al., arXiv 2302.13971; GQA: arXiv 2305.13245). What the relatives add is an
+// option: biases (Qwen2 and 2.5, arXiv 2407.10671), normed heads (Qwen3, arXiv 2505.09388), scaled rotation
+// (Llama 3.1).
 //
 //     llama_facts f{.layers = 30, .hidden = 576, …};   if (auto ok = check(f); !ok) return ok.error();
 //
-// GGUF files store q and k rows permuted for interleaved pairs; Hugging Face checkpoints need half-split rotation and
-// must be permuted first.
+// GGUF files store q and k of `llama` with their rows permuted for rotation of interleaved pairs (2i, 2i + 1). Those of
+// `qwen2` and `qwen3`, and all Hugging Face checkpoints, are for pairs (i, i + head_dim / 2): rope_halves.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +22,11 @@ namespace ashlar::inline v0::model {
 struct llama_facts {
     std::uint32_t layers, hidden, ffn, heads, kv_heads, head_dim, vocabulary, context;
     float rope_base, rms_epsilon;
-    bool tied_head; // the output head is the token embedding
+    bool tied_head;            // the output head is the token embedding
+    bool qkv_bias = false;     // "blk.N.attn_q.bias", attn_k, attn_v are added to queries, keys and values
+    bool qk_norm = false;      // "blk.N.attn_q_norm.weight", attn_k_norm: RMSNorm of each head before it turns
+    bool rope_factors = false; // "rope_freqs.weight" divides the rotary frequencies
+    bool rope_halves = false;  // q and k come for half-split rotation; `load` puts their rows in the other order
 };
 
 // What a decoder allocates for, once.

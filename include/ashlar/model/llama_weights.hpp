@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The weights of a Llama, asked for by their GGUF names, checked against the facts and packed once into memory of their
-// own: about as many bytes as the file. After `load` the file's pages are not needed any more; whoever mapped it may
-// drop them (madvise).
+// The weights of a Llama or a relative, asked for by their GGUF names, checked against the facts and packed once into
+// memory of their own: about as many bytes as the file. After `load` the file's pages are not needed any more; whoever
+// mapped it may drop them (madvise).
 //
 //     tensor_name culprit;
 //     auto by_name = [&](std::string_view name) { return file.tensor(name); };   // result<kernel::weight_view>
@@ -20,6 +20,7 @@
 #include <ashlar/core/result.hpp>
 #include <ashlar/core/workers.hpp>
 #include <ashlar/kernel/panel.hpp>
+#include <ashlar/kernel/rope.hpp>
 #include <ashlar/kernel/weight.hpp>
 #include <ashlar/model/llama.hpp>
 
@@ -30,14 +31,14 @@ class tensor_name {
 public:
     tensor_name() = default;
     explicit tensor_name(std::string_view whole) { add(whole); }
-    tensor_name(std::uint32_t layer, std::string_view part) {
+    tensor_name(std::uint32_t layer, std::string_view part, std::string_view kind = ".weight") {
         char digits[10];
         std::size_t n = 0;
         do digits[n++] = static_cast<char>('0' + layer % 10);
         while (layer /= 10);
         add("blk.");
         while (n > 0) add({&digits[--n], 1});
-        add("."), add(part), add(".weight");
+        add("."), add(part), add(kind);
     }
     std::string_view view() const { return {text_, size_}; }
 
@@ -55,6 +56,7 @@ class llama_weights {
 public:
     struct layer {
         const float *attention_norm, *ffn_norm;
+        const float *q_bias, *k_bias, *v_bias, *q_norm, *k_norm; // null where the model has none
         kernel::packed_matrix q, k, v, output, gate, up, down;
     };
 
@@ -85,6 +87,7 @@ public:
     const kernel::packed_matrix& embedding() const { return embedding_; }
     const kernel::packed_matrix& head() const { return head_; }
     const float* norm() const { return norm_; }
+    const float* rope_factors() const { return rope_factors_; } // null where the model has none
     std::size_t bytes() const { return packed_.size() * sizeof(line) + norms_.size() * sizeof(float); }
 
 private:
@@ -105,17 +108,35 @@ private:
 
         bool visit(const llama_facts& f) {
             const std::uint32_t q = f.heads * f.head_dim, kv = f.kv_heads * f.head_dim;
+            const std::uint32_t turned = f.rope_halves ? f.head_dim : 1; // 1: in the file's order
             bool ok = matrix(tensor_name("token_embd.weight"), f.vocabulary, f.hidden, all.embedding_);
             for (std::uint32_t i = 0; ok && i < f.layers; ++i) {
                 layer& l = all.layers_[i];
-                ok = vector({i, "attn_norm"}, f.hidden, l.attention_norm) && matrix({i, "attn_q"}, q, f.hidden, l.q) &&
-                     matrix({i, "attn_k"}, kv, f.hidden, l.k) && matrix({i, "attn_v"}, kv, f.hidden, l.v) &&
+                ok = vector({i, "attn_norm"}, f.hidden, l.attention_norm) &&
+                     matrix({i, "attn_q"}, q, f.hidden, l.q, turned) &&
+                     matrix({i, "attn_k"}, kv, f.hidden, l.k, turned) && matrix({i, "attn_v"}, kv, f.hidden, l.v) &&
                      matrix({i, "attn_output"}, f.hidden, q, l.output) &&
                      vector({i, "ffn_norm"}, f.hidden, l.ffn_norm) &&
                      matrix({i, "ffn_gate"}, f.ffn, f.hidden, l.gate) && matrix({i, "ffn_up"}, f.ffn, f.hidden, l.up) &&
                      matrix({i, "ffn_down"}, f.hidden, f.ffn, l.down);
+                if (f.qkv_bias) {
+                    ok = ok && vector({i, "attn_q", ".bias"}, q, l.q_bias, turned) &&
+                         vector({i, "attn_k", ".bias"}, kv, l.k_bias, turned) &&
+                         vector({i, "attn_v", ".bias"}, kv, l.v_bias);
+                }
+                if (f.qk_norm) {
+                    ok = ok && vector({i, "attn_q_norm"}, f.head_dim, l.q_norm, turned) &&
+                         vector({i, "attn_k_norm"}, f.head_dim, l.k_norm, turned);
+                }
             }
             ok = ok && vector(tensor_name("output_norm.weight"), f.hidden, all.norm_);
+            if (f.rope_factors) {
+                const tensor_name name("rope_freqs.weight");
+                ok = ok && vector(name, f.head_dim / 2, all.rope_factors_);
+                for (std::uint32_t i = 0; ok && !measure && i < f.head_dim / 2; ++i) {
+                    if (!(all.rope_factors_[i] > 0)) ok = refuse(name, {errc::invalid_argument, origin::model});
+                }
+            }
             if (f.tied_head)
                 all.head_ = all.embedding_;
             else
@@ -139,24 +160,27 @@ private:
             }
             return true;
         }
-        bool matrix(const tensor_name& name, std::uint32_t rows, std::uint32_t columns, kernel::packed_matrix& to) {
+        bool matrix(const tensor_name& name, std::uint32_t rows, std::uint32_t columns, kernel::packed_matrix& to,
+                    std::uint32_t head_dim = 1) {
             kernel::weight_view found;
             if (!find(name, rows, columns, found)) return false;
             const std::size_t size = kernel::packed_bytes(found.format, rows, columns);
             if (!measure) {
                 std::byte* at = all.packed_.data()->bytes + bytes;
-                kernel::pack(found, at, threads);
+                kernel::pack(found, at, threads,
+                             [&](std::uint32_t row) { return kernel::half_split_row(row, head_dim); });
                 to = {found.format, rows, columns, at};
             }
             bytes += (size + sizeof(line) - 1) / sizeof(line) * sizeof(line);
             return true;
         }
-        bool vector(const tensor_name& name, std::uint32_t width, const float*& to) {
+        bool vector(const tensor_name& name, std::uint32_t width, const float*& to, std::uint32_t head_dim = 1) {
             kernel::weight_view found;
             if (!find(name, 1, width, found)) return false;
             if (!measure) {
                 float* at = all.norms_.data() + floats;
-                for (std::uint32_t i = 0; i < width; ++i) at[i] = element(found, 0, i);
+                for (std::uint32_t i = 0; i < width; ++i)
+                    at[i] = element(found, 0, kernel::half_split_row(i, head_dim));
                 to = at;
             }
             floats += width;
@@ -166,7 +190,7 @@ private:
 
     fixed_array<layer> layers_;
     kernel::packed_matrix embedding_, head_;
-    const float* norm_ = nullptr;
+    const float *norm_ = nullptr, *rope_factors_ = nullptr;
     fixed_array<line> packed_;
     fixed_array<float> norms_;
 };
