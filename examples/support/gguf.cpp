@@ -3,18 +3,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <system_error>
 #include <type_traits>
-
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static_assert(std::endian::native == std::endian::little,
               "GGUF numbers are read in place: little-endian machines only");
@@ -94,13 +87,6 @@ std::string type_words(std::uint32_t id) {
     for (const auto& [known, name] : other_types)
         if (known == id) return std::string(name);
     return "number " + std::to_string(id);
-}
-
-// Text from the file inside a sentence: printable ASCII, cut short, so that a hostile name cannot disturb a terminal.
-std::string quoted(std::string_view text) {
-    std::string out = "'";
-    for (const char c : text.substr(0, 80)) out += (c >= 0x20 && c < 0x7f && c != '\'') ? c : '?';
-    return out += text.size() > 80 ? "...'" : "'";
 }
 
 std::string at(std::uint64_t offset) { return " (at byte " + std::to_string(offset) + ")"; }
@@ -228,7 +214,7 @@ private:
             gguf::value value{};
             value.key = text("metadata key " + std::to_string(i), key_length_max);
             if (value.key.empty()) fail(errc::corrupt, "metadata key " + std::to_string(i) + " is empty" + at(at_));
-            const std::string what = "metadata " + quoted(value.key);
+            const std::string what = "metadata " + in_quotes(value.key);
             value.type = value.element = kind_of(what);
             value.count = 1;
             if (value.type == kind::array) {
@@ -242,7 +228,7 @@ private:
         std::ranges::sort(out_.values_, {}, &gguf::value::key);
         const auto twin = std::ranges::adjacent_find(out_.values_, {}, &gguf::value::key);
         if (twin != out_.values_.end())
-            fail(errc::corrupt, "metadata " + quoted(twin->key) + " stands twice in the file");
+            fail(errc::corrupt, "metadata " + in_quotes(twin->key) + " stands twice in the file");
     }
 
     void elements(kind type, std::uint64_t count, const std::string& what, int depth) {
@@ -278,7 +264,7 @@ private:
             entry.name = text("the name of tensor " + std::to_string(i), name_length_max);
             if (entry.name.empty())
                 fail(errc::corrupt, "the name of tensor " + std::to_string(i) + " is empty" + at(from));
-            const std::string what = "tensor " + quoted(entry.name);
+            const std::string what = "tensor " + in_quotes(entry.name);
             entry.dimensions = take<std::uint32_t>("the dimension count of " + what);
             if (!fault_ && (entry.dimensions < 1 || entry.dimensions > 4))
                 fail(errc::corrupt, what + " has " + std::to_string(entry.dimensions) + " dimensions" + at(from));
@@ -312,7 +298,7 @@ private:
         std::ranges::sort(out_.tensors_, {}, &gguf::tensor_entry::name);
         const auto twin = std::ranges::adjacent_find(out_.tensors_, {}, &gguf::tensor_entry::name);
         if (twin != out_.tensors_.end())
-            fail(errc::corrupt, "tensor " + quoted(twin->name) + " stands twice in the file");
+            fail(errc::corrupt, "tensor " + in_quotes(twin->name) + " stands twice in the file");
     }
 
     // Turns offsets relative to the data section into offsets in the file and checks each range against the others.
@@ -330,7 +316,7 @@ private:
         const std::uint64_t data = (at_ + alignment - 1) / alignment * alignment; // at_ <= file size: no overflow
         const std::uint64_t room = data <= out_.bytes_.size() ? out_.bytes_.size() - data : 0;
         for (auto& entry : out_.tensors_) {
-            const std::string what = "tensor " + quoted(entry.name);
+            const std::string what = "tensor " + in_quotes(entry.name);
             if (entry.offset % alignment != 0)
                 return fail(errc::corrupt, what + " lies at the unaligned data offset " + std::to_string(entry.offset));
             if (entry.size > room || entry.offset > room - entry.size)
@@ -344,8 +330,8 @@ private:
         std::ranges::sort(order, {}, &gguf::tensor_entry::offset);
         for (std::size_t i = 1; i < order.size(); ++i)
             if (order[i]->offset < order[i - 1]->offset + order[i - 1]->size)
-                return fail(errc::corrupt, "tensors " + quoted(order[i - 1]->name) + " and " + quoted(order[i]->name) +
-                                               " overlap" + at(order[i]->offset));
+                return fail(errc::corrupt, "tensors " + in_quotes(order[i - 1]->name) + " and " +
+                                               in_quotes(order[i]->name) + " overlap" + at(order[i]->offset));
     }
 
     gguf out_;
@@ -367,12 +353,12 @@ const gguf::tensor_entry* gguf::find_tensor(std::string_view name) const {
 
 namespace {
 
-fault absent(std::string_view key) { return make_fault(errc::not_found, "the file has no metadata " + quoted(key)); }
+fault absent(std::string_view key) { return make_fault(errc::not_found, "the file has no metadata " + in_quotes(key)); }
 
 fault mistyped(const gguf::value& value, std::string_view wanted) {
     const std::string is = value.type == kind::array ? "an array of " + std::string(name_of(value.element))
                                                      : std::string(name_of(value.type));
-    return make_fault(errc::invalid_argument, "metadata " + quoted(value.key) + " is " + is + ", not " +
+    return make_fault(errc::invalid_argument, "metadata " + in_quotes(value.key) + " is " + is + ", not " +
                                                   std::string(wanted) + at(value.offset));
 }
 
@@ -398,7 +384,8 @@ outcome<std::uint64_t> gguf::count(std::string_view key) const {
     visit_number(bytes_, found->type, found->offset, [&](auto x) {
         if (x >= 0) out = static_cast<std::uint64_t>(x);
     });
-    if (!out) return make_fault(errc::invalid_argument, "metadata " + quoted(key) + " is negative" + at(found->offset));
+    if (!out)
+        return make_fault(errc::invalid_argument, "metadata " + in_quotes(key) + " is negative" + at(found->offset));
     return *out;
 }
 
@@ -409,7 +396,7 @@ outcome<double> gguf::number(std::string_view key) const {
     double out = 0;
     visit_number(bytes_, found->type, found->offset, [&](auto x) { out = static_cast<double>(x); });
     if (!std::isfinite(out))
-        return make_fault(errc::invalid_argument, "metadata " + quoted(key) + " is not finite" + at(found->offset));
+        return make_fault(errc::invalid_argument, "metadata " + in_quotes(key) + " is not finite" + at(found->offset));
     return out;
 }
 
@@ -447,19 +434,19 @@ outcome<std::vector<std::int64_t>> gguf::integers(std::string_view key) const {
         });
     if (out.size() != found->count)
         return make_fault(errc::invalid_argument,
-                          "metadata " + quoted(key) + " holds a number out of range" + at(found->offset));
+                          "metadata " + in_quotes(key) + " holds a number out of range" + at(found->offset));
     return out;
 }
 
 outcome<kernel::weight_view> gguf::tensor(std::string_view name) const {
     const tensor_entry* found = find_tensor(name);
-    if (!found) return make_fault(errc::not_found, "the file has no tensor " + quoted(name));
+    if (!found) return make_fault(errc::not_found, "the file has no tensor " + in_quotes(name));
     if (found->dimensions > 2)
-        return make_fault(errc::unsupported, "tensor " + quoted(name) + " has " + std::to_string(found->dimensions) +
+        return make_fault(errc::unsupported, "tensor " + in_quotes(name) + " has " + std::to_string(found->dimensions) +
                                                  " dimensions; weights have one or two");
     constexpr std::uint64_t extent_max = std::numeric_limits<std::uint32_t>::max();
     if (found->extent[0] > extent_max || found->extent[1] > extent_max)
-        return make_fault(errc::unsupported, "tensor " + quoted(name) + " is too large in one dimension");
+        return make_fault(errc::unsupported, "tensor " + in_quotes(name) + " is too large in one dimension");
     return kernel::weight_view{.format = found->format,
                                .data = bytes_.data() + found->offset,
                                .rows = static_cast<std::uint32_t>(found->extent[1]),
@@ -493,7 +480,7 @@ private:
         const auto found = file_.count(key);
         if (!found) return fault_ = found.fault(), 1;
         if (*found == 0 || *found > max)
-            return fail(errc::out_of_range, "metadata " + quoted(key) + " is " + std::to_string(*found) +
+            return fail(errc::out_of_range, "metadata " + in_quotes(key) + " is " + std::to_string(*found) +
                                                 ", outside 1 to " + std::to_string(max)),
                    1;
         return static_cast<std::uint32_t>(*found);
@@ -510,7 +497,7 @@ private:
         if (!found) return fault_ = found.fault(), 1;
         const float out = static_cast<float>(*found);
         if (!(out > 0) || !std::isfinite(out))
-            return fail(errc::out_of_range, "metadata " + quoted(key) + " is not a positive number"), 1;
+            return fail(errc::out_of_range, "metadata " + in_quotes(key) + " is not a positive number"), 1;
         return out;
     }
 
@@ -521,7 +508,7 @@ private:
         const auto architecture = file_.text("general.architecture");
         if (!architecture) return void(fault_ = architecture.fault());
         if (*architecture != "llama" && *architecture != "qwen2" && *architecture != "qwen3")
-            return fail(errc::unsupported, "the model's architecture is " + quoted(*architecture) +
+            return fail(errc::unsupported, "the model's architecture is " + in_quotes(*architecture) +
                                                "; 'llama', 'qwen2' and 'qwen3' are served");
         architecture_ = *architecture;
         facts_.rope_halves = architecture_ != "llama"; // whose rows the converter permutes for interleaved pairs
@@ -552,7 +539,7 @@ private:
             return fail(errc::unsupported, "values and keys of different head dimensions are not served");
         if (count_or(own("rope.dimension_count"), width_max, facts_.head_dim) != facts_.head_dim)
             return fail(errc::unsupported, "rotary positions over a part of the head are not served (" +
-                                               quoted(own("rope.dimension_count")) + ")");
+                                               in_quotes(own("rope.dimension_count")) + ")");
         const auto embedding = file_.tensor("token_embd.weight");
         if (!embedding) return void(fault_ = embedding.fault());
         facts_.vocabulary = count_or(own("vocab_size"), tokens_max, embedding->rows);
@@ -563,14 +550,14 @@ private:
     void refuse_variants() {
         if (fault_) return;
         if (const auto scaling = file_.text(own("rope.scaling.type")); scaling && *scaling != "none")
-            return fail(errc::unsupported, "rotary scaling " + quoted(*scaling) + " is not served (" +
-                                               quoted(own("rope.scaling.type")) + ")");
+            return fail(errc::unsupported, "rotary scaling " + in_quotes(*scaling) + " is not served (" +
+                                               in_quotes(own("rope.scaling.type")) + ")");
         for (const std::string& key : {own("rope.scale_linear"), own("rope.scaling.factor")})
             if (const auto scale = file_.number(key); scale && *scale != 1.0)
-                return fail(errc::unsupported, "rotary scaling is not served (" + quoted(key) + ")");
+                return fail(errc::unsupported, "rotary scaling is not served (" + in_quotes(key) + ")");
         for (const std::string& key : {own("expert_count"), own("attention.sliding_window")})
             if (const auto used = file_.count(key); used && *used != 0)
-                return fail(errc::unsupported, "metadata " + quoted(key) + " asks for something that is not served");
+                return fail(errc::unsupported, "metadata " + in_quotes(key) + " asks for something that is not served");
     }
 
     void expect(const std::string& name, std::uint64_t rows, std::uint64_t columns) {
@@ -578,12 +565,12 @@ private:
         const auto found = file_.tensor(name);
         if (!found) return void(fault_ = found.fault());
         if (found->rows != rows || found->columns != columns)
-            return fail(errc::invalid_argument, "tensor " + quoted(name) + " is " + std::to_string(found->rows) +
+            return fail(errc::invalid_argument, "tensor " + in_quotes(name) + " is " + std::to_string(found->rows) +
                                                     " x " + std::to_string(found->columns) +
                                                     "; the metadata asks for " + std::to_string(rows) + " x " +
                                                     std::to_string(columns));
         if (rows == 1 && found->format != kernel::weight_format::f32)
-            return fail(errc::unsupported, "tensor " + quoted(name) + " is a vector that is not stored as F32");
+            return fail(errc::unsupported, "tensor " + in_quotes(name) + " is a vector that is not stored as F32");
         names_.push_back(name);
     }
 
@@ -620,7 +607,7 @@ private:
         std::ranges::sort(names_);
         for (const auto& entry : file_.tensors()) // what is here and was not asked for would change the answer
             if (!std::ranges::binary_search(names_, entry.name, std::less<>{}))
-                return fail(errc::unsupported, "tensor " + quoted(entry.name) + " is no part of a " + architecture_ +
+                return fail(errc::unsupported, "tensor " + in_quotes(entry.name) + " is no part of a " + architecture_ +
                                                    " of " + std::to_string(facts_.layers) +
                                                    " layers; ignoring it would change the answer");
     }
@@ -637,53 +624,11 @@ private:
 outcome<model::llama_facts> gguf::facts() const { return facts_reader(*this).run(); }
 
 outcome<gguf_file> gguf_file::open(const std::string& path) {
-    const auto complain = [&](const char* what) {
-        const int number = errno;
-        return make_fault(errc::io, std::string(what) + " '" + path + "': " + std::generic_category().message(number),
-                          number);
-    };
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return complain("cannot open the model file");
-    struct stat facts{};
-    if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_size <= 0) {
-        if (S_ISDIR(facts.st_mode))
-            errno = EISDIR;
-        else if (errno == 0 || facts.st_size <= 0)
-            errno = EINVAL;
-        const fault why = complain("cannot use the model file");
-        ::close(descriptor);
-        return why;
-    }
-    const auto size = static_cast<std::size_t>(facts.st_size);
-    void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
-    const int mapping_error = errno;
-    ::close(descriptor);
-    errno = mapping_error;
-    if (data == MAP_FAILED) return complain("cannot map the model file");
-    gguf_file out(data, size);
-    auto directory = gguf::parse({static_cast<const std::byte*>(data), size});
+    auto mapped = mapped_file::open(path);
+    if (!mapped) return mapped.fault();
+    auto directory = gguf::parse(mapped->bytes());
     if (!directory) return make_fault(directory.fault().what.code, "'" + path + "': " + directory.fault().sentence);
-    out.directory_ = std::move(directory).value();
-    return out;
-}
-
-gguf_file::gguf_file(gguf_file&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
-      directory_(std::move(other.directory_)) {}
-
-gguf_file& gguf_file::operator=(gguf_file&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    std::swap(directory_, other.directory_);
-    return *this;
-}
-
-gguf_file::~gguf_file() {
-    if (data_) ::munmap(data_, size_);
-}
-
-void gguf_file::release_pages() const {
-    ::madvise(data_, size_, MADV_DONTNEED); // a hint: the mapping is clean and file-backed
+    return gguf_file(std::move(mapped).value(), std::move(directory).value());
 }
 
 } // namespace ashlar::support

@@ -17,11 +17,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <ashlar/kernel/weight.hpp>
 #include <ashlar/model/llama.hpp>
 
+#include <support/mapped_file.hpp>
 #include <support/outcome.hpp>
 
 namespace ashlar::support {
@@ -96,25 +98,18 @@ private:
 class gguf_file {
 public:
     static outcome<gguf_file> open(const std::string& path);
-    gguf_file(gguf_file&& other) noexcept;
-    gguf_file& operator=(gguf_file&& other) noexcept;
-    ~gguf_file();
 
     const gguf& directory() const { return directory_; }
     const gguf* operator->() const { return &directory_; }
     outcome<kernel::weight_view> tensor(std::string_view name) const { return directory_.tensor(name); }
     outcome<model::llama_facts> facts() const { return directory_.facts(); }
-    std::size_t size() const { return size_; }
-
-    // Gives the mapping's resident pages back to the system, after the weights were repacked. They are read again from
-    // the file if anybody looks.
-    void release_pages() const;
+    std::size_t size() const { return mapped_.bytes().size(); }
+    void release_pages() const { mapped_.release_pages(); }
 
 private:
-    gguf_file(void* data, std::size_t size) : data_(data), size_(size) {}
+    gguf_file(mapped_file mapped, gguf directory) : mapped_(std::move(mapped)), directory_(std::move(directory)) {}
 
-    void* data_ = nullptr;
-    std::size_t size_ = 0;
+    mapped_file mapped_;
     gguf directory_;
 };
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -21,6 +22,13 @@ struct fault {
 
 inline fault make_fault(errc code, std::string sentence, std::int32_t os_code = 0) {
     return {{code, origin::app, os_code}, std::move(sentence)};
+}
+
+// Text from a file inside a sentence: printable ASCII, cut short, so that a hostile name cannot disturb a terminal.
+inline std::string in_quotes(std::string_view text) {
+    std::string out = "'";
+    for (const char c : text.substr(0, 80)) out += (c >= 0x20 && c < 0x7f && c != '\'') ? c : '?';
+    return out += text.size() > 80 ? "...'" : "'";
 }
 
 template <class T>

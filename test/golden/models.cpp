@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // golden.models: the logits of tiny checkpoints of every architecture are transformers' (fp32, the same weights), after
-// each token. A prompt in one chunk gives the same bits. KV in f32. Needs no model but those in models/.
+// each token, whether read from GGUF or from what transformers saved. A prompt in one chunk, and the other way in, give
+// the same bits. KV in f32. Needs no model but those in models/.
 #include <cmath>
 
 #include <golden/engine.hpp>
+#include <support/checkpoint.hpp>
 
 using namespace ashlar;
 
@@ -60,7 +62,14 @@ int main() {
         const std::string path = std::string(ASHLAR_GOLDEN_DATA) + "/models/" + r.name;
         const auto file = support::gguf_file::open(path + ".gguf");
         if (!file) golden::stop(file.fault().sentence);
-        judge(r.name + ".gguf", r, *file, wrong, threads);
+        const auto folder = support::checkpoint::open(path);
+        if (!folder) golden::stop(folder.fault().sentence);
+        const auto one = judge(r.name + ".gguf", r, *file, wrong, threads);
+        const auto other = judge(r.name + "/", r, *folder, wrong, threads);
+        if (std::memcmp(one.data(), other.data(), one.size() * sizeof(float)) != 0) {
+            std::printf("%s: GGUF and safetensors give other bits\n", r.name.c_str());
+            ++wrong;
+        }
     }
     const bool pass = in.done() && models > 0 && wrong == 0;
     std::printf("golden.models models=%u wrong=%zu bar=%.0e transformers=%s %s\n", models, wrong, bar,
