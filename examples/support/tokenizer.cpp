@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <support/json.hpp>
 #include <support/unicode.hpp>
 
 namespace ashlar::support {
@@ -62,60 +63,6 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
-// The end of the word that begins at `at`: a single number, or else the match of GPT-2's pattern
-//     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-// in the stretch between two numbers (numbers are split off before the pattern is applied, so to it they are an end).
-class splitter {
-public:
-    explicit splitter(std::string_view text) : text_(text) {}
-
-    std::size_t end_of_word(std::size_t at) const {
-        const peek first = look(at);
-        if (first.kind == category::number) return at + first.length;
-        if (text_[at] == '\'')
-            if (const std::size_t length = contraction(text_.substr(at + 1))) return at + 1 + length;
-        if (first.kind != category::space) return run(at, first.kind);
-        if (text_[at] == ' ' && at + 1 < text_.size()) {
-            const category next = look(at + 1).kind;
-            if (next != category::space && next != category::number) return run(at + 1, next);
-        }
-        const std::size_t end = run(at, category::space);
-        if (end == text_.size() || look(end).kind == category::number) return end;
-        const std::size_t last = before(end); // the last space goes with the word behind it, if it is not all there is
-        return last > at ? last : end;
-    }
-
-private:
-    struct peek {
-        category kind;
-        std::uint32_t length;
-    };
-    peek look(std::size_t at) const {
-        const code_point read = read_utf8_leniently(text_, at);
-        return {category_of(read.code), read.length};
-    }
-    std::size_t run(std::size_t at, category kind) const {
-        while (at < text_.size()) {
-            const peek next = look(at);
-            if (next.kind != kind) break;
-            at += next.length;
-        }
-        return at;
-    }
-    std::size_t before(std::size_t at) const {
-        do --at;
-        while ((static_cast<unsigned char>(text_[at]) & 0xc0) == 0x80);
-        return at;
-    }
-    static std::size_t contraction(std::string_view rest) {
-        for (const std::string_view ending : {"s", "t", "re", "ve", "m", "ll", "d"})
-            if (rest.starts_with(ending)) return ending.size();
-        return 0;
-    }
-
-    std::string_view text_;
-};
-
 } // namespace
 
 struct tokenizer::scratch {
@@ -129,6 +76,15 @@ struct tokenizer::scratch {
     std::vector<candidate> heap;
 };
 
+// A vocabulary as a file describes it; texts point into the file.
+struct tokenizer_parts {
+    std::vector<std::string_view> texts;
+    std::vector<std::int64_t> types;
+    std::vector<std::pair<std::string_view, std::string_view>> merges;
+    pretokenizer words;
+    bool whole_words; // a word that is a token is that token, whatever the merges say
+};
+
 class tokenizer_builder {
 public:
     static outcome<tokenizer> build(const gguf& file) {
@@ -136,40 +92,76 @@ public:
         if (!model) return model.fault();
         const auto pre = file.text("tokenizer.ggml.pre");
         if (!pre) return pre.fault();
-        if (*model != "gpt2" || *pre != "smollm")
-            return make_fault(errc::unsupported, "the file's tokenizer is '" + std::string(model->substr(0, 40)) +
-                                                     "' with pre-tokenizer '" + std::string(pre->substr(0, 40)) +
-                                                     "'; only 'gpt2' with 'smollm' is built in");
+        // llama.cpp's names (src/llama-vocab.cpp)
+        constexpr std::pair<std::string_view, pretokenizer> known[] = {{"smollm", pretokenizer::smollm},
+                                                                       {"gpt-2", pretokenizer::gpt2},
+                                                                       {"llama-bpe", pretokenizer::llama3},
+                                                                       {"qwen2", pretokenizer::qwen2}};
+        const auto* words = std::ranges::find(known, *pre, &std::pair<std::string_view, pretokenizer>::first);
+        if (*model != "gpt2" || words == std::end(known))
+            return make_fault(errc::unsupported, "the file's tokenizer is " + in_quotes(*model) +
+                                                     " with pre-tokenizer " + in_quotes(*pre) +
+                                                     "; only 'gpt2' with 'smollm', 'gpt-2', 'llama-bpe' or 'qwen2' is "
+                                                     "built in");
         for (const std::string_view key :
              {"tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_space_prefix"})
             if (const auto on = file.flag(key); on && *on)
                 return make_fault(errc::unsupported, "metadata '" + std::string(key) +
                                                          "' asks for something that this tokenizer does not do");
+        auto texts = file.texts("tokenizer.ggml.tokens");
+        if (!texts) return texts.fault();
+        auto types = file.integers("tokenizer.ggml.token_type");
+        if (!types) return types.fault();
+        const auto lines = file.texts("tokenizer.ggml.merges");
+        if (!lines) return lines.fault();
+        tokenizer_parts parts{std::move(texts).value(),
+                              std::move(types).value(),
+                              {},
+                              words->second,
+                              words->second == pretokenizer::llama3};
+        for (const auto line : *lines) parts.merges.push_back(halves(line));
         tokenizer_builder work;
-        if (auto why = work.tokens(file)) return *why;
-        if (auto why = work.merges(file)) return *why;
+        if (auto why = work.assemble(parts)) return *why;
         if (auto why = work.named(file, "tokenizer.ggml.bos_token_id", work.out_.begin_)) return *why;
         if (auto why = work.named(file, "tokenizer.ggml.eos_token_id", work.out_.end_)) return *why;
         return std::move(work.out_);
     }
+    static outcome<tokenizer> build(const tokenizer_parts& parts) {
+        tokenizer_builder work;
+        if (auto why = work.assemble(parts)) return *why;
+        return std::move(work.out_);
+    }
+    // "left right"; both empty, and so no tokens, if there is no space
+    static std::pair<std::string_view, std::string_view> halves(std::string_view line) {
+        const std::size_t space = line.find(' ');
+        if (space == std::string_view::npos) return {};
+        return {line.substr(0, space), line.substr(space + 1)};
+    }
 
 private:
-    std::optional<fault> tokens(const gguf& file) {
-        const auto texts = file.texts("tokenizer.ggml.tokens");
-        if (!texts) return texts.fault();
-        const auto types = file.integers("tokenizer.ggml.token_type");
-        if (!types) return types.fault();
-        if (texts->empty() || texts->size() > vocabulary_max || types->size() != texts->size())
-            return make_fault(errc::corrupt, "the vocabulary has " + std::to_string(texts->size()) + " tokens and " +
-                                                 std::to_string(types->size()) + " types");
+    std::optional<fault> assemble(const tokenizer_parts& parts) {
+        out_.words_ = parts.words;
+        if (auto why = tokens(parts.texts, parts.types)) return why;
+        if (auto why = merges(parts.merges)) return why;
+        if (!parts.whole_words) return {};
+        for (std::uint32_t id = 0; id < out_.size(); ++id)
+            if (parts.types[id] == normal) out_.whole_.push_back(id);
+        std::ranges::sort(out_.whole_, {}, [&](std::uint32_t id) { return out_.bytes_of(static_cast<token_id>(id)); });
+        return {};
+    }
+
+    std::optional<fault> tokens(std::span<const std::string_view> texts, std::span<const std::int64_t> types) {
+        if (texts.empty() || texts.size() > vocabulary_max || types.size() != texts.size())
+            return make_fault(errc::corrupt, "the vocabulary has " + std::to_string(texts.size()) + " tokens and " +
+                                                 std::to_string(types.size()) + " types");
         const auto characters = bytes_of_characters();
         out_.byte_.fill(-1);
-        for (std::uint32_t id = 0; id < texts->size(); ++id) {
-            const std::string_view text = (*texts)[id];
+        for (std::uint32_t id = 0; id < texts.size(); ++id) {
+            const std::string_view text = texts[id];
             if (text.empty() || !ids_.emplace(text, id).second)
                 return make_fault(errc::corrupt,
                                   "token " + std::to_string(id) + " is empty or stands twice in the vocabulary");
-            const std::int64_t type = (*types)[id];
+            const std::int64_t type = types[id];
             const std::size_t from = out_.bytes_.size();
             if (type == control || type == unknown || type == user_defined) {
                 out_.bytes_ += text;
@@ -197,24 +189,19 @@ private:
             out_.special_.push_back(type == control || type == unknown);
         }
         std::ranges::sort(out_.needles_, [&](const auto& a, const auto& b) { // longest first, then by id
-            const std::size_t left = (*texts)[a.id].size(), right = (*texts)[b.id].size();
+            const std::size_t left = texts[a.id].size(), right = texts[b.id].size();
             return left != right ? left > right : a.id < b.id;
         });
         return {};
     }
 
-    std::optional<fault> merges(const gguf& file) {
-        const auto lines = file.texts("tokenizer.ggml.merges");
-        if (!lines) return lines.fault();
-        if (lines->size() > vocabulary_max) return make_fault(errc::corrupt, "the vocabulary has too many merges");
-        out_.merges_.assign(std::bit_ceil(lines->size() * 2 + 1), {0, 0, 0, none});
+    std::optional<fault> merges(std::span<const std::pair<std::string_view, std::string_view>> pairs) {
+        if (pairs.size() > vocabulary_max) return make_fault(errc::corrupt, "the vocabulary has too many merges");
+        out_.merges_.assign(std::bit_ceil(pairs.size() * 2 + 1), {0, 0, 0, none});
         std::string joined;
-        for (std::uint32_t rank = 0; rank < lines->size(); ++rank) {
-            const std::string_view line = (*lines)[rank];
-            const std::size_t space = line.find(' ');
-            if (space == std::string_view::npos) return contradiction(rank);
-            const auto left = ids_.find(line.substr(0, space)), right = ids_.find(line.substr(space + 1));
-            joined.assign(line.substr(0, space)).append(line.substr(space + 1));
+        for (std::uint32_t rank = 0; rank < pairs.size(); ++rank) {
+            const auto left = ids_.find(pairs[rank].first), right = ids_.find(pairs[rank].second);
+            joined.assign(pairs[rank].first).append(pairs[rank].second);
             const auto both = ids_.find(joined);
             if (left == ids_.end() || right == ids_.end() || both == ids_.end()) return contradiction(rank);
             std::size_t slot = slot_of(left->second, right->second) & (out_.merges_.size() - 1);
@@ -246,6 +233,98 @@ private:
 };
 
 outcome<tokenizer> tokenizer::from(const gguf& file) { return tokenizer_builder::build(file); }
+
+namespace {
+using nlohmann::json;
+
+fault unsupported(const std::string& what) { return make_fault(errc::unsupported, "tokenizer.json: " + what); }
+fault damaged(const std::string& what) { return make_fault(errc::corrupt, "tokenizer.json: " + what); }
+
+// What an object says under a key; null where it says nothing.
+const json& at(const json& object, const char* key) {
+    static const json nothing;
+    const auto found = object.find(key);
+    return object.is_object() && found != object.end() ? *found : nothing;
+}
+bool on(const json& object, const char* key) { return at(object, key) == true; }
+
+// The splits that a list of steps makes before "ByteLevel", which must be the last.
+std::optional<pretokenizer> pretokenizer_of(const json& step) {
+    const json steps = at(step, "type") == "Sequence" ? at(step, "pretokenizers") : json::array({step});
+    if (!steps.is_array() || steps.empty() || steps.size() > 2) return {};
+    const json& level = steps.back();
+    if (at(level, "type") != "ByteLevel" || at(level, "add_prefix_space") != false) return {};
+    const bool pattern = at(level, "use_regex").is_null() || on(level, "use_regex"); // GPT-2's
+    if (steps.size() == 1) return pattern ? std::optional(pretokenizer::gpt2) : std::nullopt;
+    const json& first = steps.front();
+    if (at(first, "type") == "Digits" && on(first, "individual_digits") && pattern) return pretokenizer::smollm;
+    if (at(first, "type") != "Split" || at(first, "behavior") != "Isolated" || on(first, "invert") || pattern)
+        return {};
+    const json& regex = at(at(first, "pattern"), "Regex");
+    if (regex == llama3_pattern) return pretokenizer::llama3;
+    if (regex == qwen2_pattern) return pretokenizer::qwen2;
+    return regex == gpt2_pattern ? std::optional(pretokenizer::gpt2) : std::nullopt;
+}
+
+bool is_id(const json& value) { return value.is_number_unsigned() && value.get<std::uint64_t>() < vocabulary_max; }
+std::string_view text_of(const json& value) { return value.get_ref<const std::string&>(); }
+
+// Tokens by id: those of the model, then those added, which may name one of the model's again.
+std::optional<fault> read_tokens(const json& file, tokenizer_parts& parts) {
+    const json &vocabulary = at(at(file, "model"), "vocab"), &added = at(file, "added_tokens");
+    if (!vocabulary.is_object() || !(added.is_array() || added.is_null()))
+        return damaged("there is no 'vocab', or 'added_tokens' is no list");
+    const std::size_t most = vocabulary.size() + added.size();
+    const auto put = [&](std::string_view text, const json& id, token_type type) {
+        if (!is_id(id) || id.get<std::size_t>() >= most) return false; // ids are 0, 1, …: none can be larger
+        const auto index = id.get<std::size_t>();
+        if (index >= parts.texts.size()) parts.texts.resize(index + 1), parts.types.resize(index + 1, normal);
+        if (!parts.texts[index].empty() && parts.texts[index] != text) return false;
+        parts.texts[index] = text;
+        parts.types[index] = type;
+        return true;
+    };
+    for (const auto& item : vocabulary.items())
+        if (!put(item.key(), item.value(), normal))
+            return damaged("the id of token " + in_quotes(item.key()) + " is not its own");
+    for (const auto& token : added) {
+        const json& text = at(token, "content");
+        if (!text.is_string()) return damaged("an added token has no 'content'");
+        for (const char* key : {"single_word", "lstrip", "rstrip"})
+            if (on(token, key))
+                return unsupported("added token " + in_quotes(text_of(text)) + " asks for '" + key + "'");
+        if (!put(text_of(text), at(token, "id"), on(token, "special") ? control : user_defined))
+            return damaged("the id of added token " + in_quotes(text_of(text)) + " is not its own");
+    }
+    return {}; // a hole is an empty text, which the builder refuses
+}
+} // namespace
+
+outcome<tokenizer> tokenizer::from_json(std::string_view text) {
+    const auto read = read_json(text, "tokenizer.json");
+    if (!read) return read.fault();
+    const json& model = at(*read, "model");
+    if (at(model, "type") != "BPE") return unsupported("the model is no BPE");
+    for (const char* key : {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"})
+        if (const json& value = at(model, key); !value.is_null() && value != "")
+            return unsupported("the model asks for '" + std::string(key) + "'");
+    if (on(model, "byte_fallback")) return unsupported("the model asks for 'byte_fallback'");
+    const json& normalizer = at(*read, "normalizer");
+    if (!normalizer.is_null() && at(normalizer, "type") != "NFC") return unsupported("the text is to be normalised");
+    const auto words = pretokenizer_of(at(*read, "pre_tokenizer"));
+    if (!words) return unsupported("the pre-tokenizer is none of those of GPT-2, SmolLM, Llama 3 and Qwen2");
+    tokenizer_parts parts{{}, {}, {}, *words, on(model, "ignore_merges")};
+    if (auto why = read_tokens(*read, parts)) return *why;
+    const json& merges = at(model, "merges");
+    if (!merges.is_array()) return damaged("there are no 'merges'");
+    for (const auto& merge : merges) { // "a b", or since 2024 ["a", "b"]
+        const bool pair = merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string();
+        if (!pair && !merge.is_string()) return damaged("a merge is neither a text nor two");
+        parts.merges.push_back(pair ? std::pair(text_of(merge[0]), text_of(merge[1]))
+                                    : tokenizer_builder::halves(text_of(merge)));
+    }
+    return tokenizer_builder::build(parts);
+}
 
 const tokenizer::merge* tokenizer::find_merge(std::uint32_t left, std::uint32_t right) const {
     const std::size_t mask = merges_.size() - 1;
@@ -285,9 +364,8 @@ std::vector<token_id> tokenizer::encode(std::string_view bytes, specials how) co
 void tokenizer::encode_text(std::string_view text, scratch& work, std::vector<token_id>& out) const {
     std::string valid;
     if (!is_utf8(text)) text = valid = repaired(text);
-    const splitter words(text);
     for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = words.end_of_word(at);
+        const std::size_t end = end_of_word(words_, text, at);
         encode_word(text.substr(at, end - at), work, out);
         at = end;
     }
@@ -295,6 +373,10 @@ void tokenizer::encode_text(std::string_view text, scratch& work, std::vector<to
 
 // Joins adjacent tokens, least rank first, leftmost first among equals, until no merge applies.
 void tokenizer::encode_word(std::string_view word, scratch& work, std::vector<token_id>& out) const {
+    const auto bytes = [&](std::uint32_t id) { return bytes_of(static_cast<token_id>(id)); };
+    if (const auto whole = std::ranges::lower_bound(whole_, word, {}, bytes);
+        whole != whole_.end() && bytes(*whole) == word)
+        return out.push_back(static_cast<token_id>(*whole));
     auto& symbols = work.symbols;
     auto& heap = work.heap;
     symbols.clear();

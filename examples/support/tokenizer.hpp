@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Byte-level BPE as GPT-2 defined it, with SmolLM's pre-tokenizer, over a GGUF's own vocabulary and merges. Any bytes
+// Byte-level BPE as GPT-2 defined it, with the pre-tokenizers of GPT-2, SmolLM, Llama 3 and Qwen2, over the vocabulary
+// and merges of a GGUF or of a tokenizer.json. Any bytes
 // can be encoded: what is not UTF-8 is read as llama.cpp reads it, a replacement character for each byte that does not
 // fit.
 //
@@ -23,6 +24,7 @@
 
 #include <support/gguf.hpp>
 #include <support/outcome.hpp>
+#include <support/pretokenizer.hpp>
 
 namespace ashlar::support {
 
@@ -32,8 +34,11 @@ enum class specials : bool { as_text, parse };
 
 class tokenizer {
 public:
-    // unsupported: another tokenizer than gpt2/smollm. corrupt: vocabulary or merges that contradict themselves.
+    // unsupported: another tokenizer than these. corrupt: vocabulary or merges that contradict themselves.
     static outcome<tokenizer> from(const gguf& file);
+    // The text of a tokenizer.json (huggingface/tokenizers). Encodes as that with add_special_tokens=False. Of its
+    // steps NFC alone is accepted and not done: text is taken as it comes. It does not say where text begins and ends.
+    static outcome<tokenizer> from_json(std::string_view text);
 
     // Appends to `out`. O(n log n) in the length of the longest word; no limit on the text.
     void encode(std::string_view bytes, specials how, std::vector<token_id>& out) const;
@@ -71,6 +76,8 @@ private:
         bool always; // user-defined tokens are tokens even in text
     };
     std::vector<needle> needles_; // longest first
+    pretokenizer words_ = pretokenizer::smollm;
+    std::vector<std::uint32_t> whole_; // tokens that words are before any merge, by their bytes; may be none
     std::array<bool, 256> needle_begins_{};
     std::optional<token_id> begin_, end_;
 };

@@ -117,6 +117,7 @@ struct vocabulary {
     std::vector<std::string> tokens = byte_alphabet(); // ids 0 to 255 are the bytes
     std::vector<std::int32_t> kinds = std::vector<std::int32_t>(256, 1);
     std::vector<std::string> merges;
+    std::string pre = "smollm";
 
     void add(std::string_view token, std::int32_t kind = 1) {
         tokens.emplace_back(token);
@@ -127,7 +128,7 @@ struct vocabulary {
     }
     void write(gguf_writer& to) const {
         to.text("tokenizer.ggml.model", "gpt2");
-        to.text("tokenizer.ggml.pre", "smollm");
+        to.text("tokenizer.ggml.pre", pre);
         to.texts("tokenizer.ggml.tokens", tokens);
         to.integers("tokenizer.ggml.token_type", kinds);
         to.texts("tokenizer.ggml.merges", merges);

@@ -62,6 +62,21 @@ TEST_CASE("every digit is a word, and a space goes with the word behind it") {
     CHECK(words->encode("the 1", specials::as_text) == ids({the, ' ', '1'}));
 }
 
+TEST_CASE("a file names its pre-tokenizer, and Llama 3's takes a word that is a token as it is") {
+    auto vocabulary = small();
+    vocabulary.add("12"), vocabulary.add("123"), vocabulary.merge("1", "2");
+    const auto encode = [&](const char* pre) {
+        vocabulary.pre = pre;
+        const auto words = from(vocabulary);
+        REQUIRE(words);
+        return words->encode("12312", specials::as_text);
+    };
+    CHECK(encode("smollm") == ids({'1', '2', '3', '1', '2'}));
+    CHECK(encode("qwen2") == ids({'1', '2', '3', '1', '2'}));
+    CHECK(encode("gpt-2") == ids({263, '3', 263}));
+    CHECK(encode("llama-bpe") == ids({264, 263}));
+}
+
 TEST_CASE("control tokens are tokens only where they are asked for; user-defined ones always") {
     const auto words = from(small());
     REQUIRE(words);
