@@ -36,6 +36,18 @@ TEST_CASE("without shares and starts the stages add up to the roofline of a step
     }
 }
 
+TEST_CASE("a cache of 16 bits is multiplied in 16 bits, whatever weights are stored in") {
+    const model wide = with_kv(catalog::deepseek_v3, stored::bf16);
+    const serving_work w = work_of(wide, 32768_tokens, stored::fp8);
+    for (const device* d : {&catalog::h20, &catalog::h800}) {
+        const stage_costs c = costs_on(w, *d, reached::ideal);
+        units::second core;
+        for (int i = 0; i < c.kind_count; ++i) core += c.kinds[i].core * c.kinds[i].count;
+        const step_time all = decode_step(wide, *d, 1_requests, 32768_tokens, stored::fp8);
+        CHECK(core.value == doctest::Approx(all.core.value));
+    }
+}
+
 TEST_CASE("cutting a stage over ranks divides its work and kernels reach their shares") {
     const device& d = catalog::h800;
     const units::second one = attention_time(step3, d, reached::ideal, {.requests = 512});

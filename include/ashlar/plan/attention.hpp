@@ -134,6 +134,10 @@ constexpr units::byte kv_traffic(const attention& a, units::token context) {
            a.sees.index.of(a.sees.index_dim * far_tokens(a.sees, context).value);
 }
 
+// What the core multiplies in: the cache's own arithmetic, whatever weights are stored in. States accumulate wider than
+// they multiply.
+constexpr math core_math(const attention& a, math weights) { return a.kind == heads::recurrent ? weights : a.kv.in; }
+
 // Scores and weighted values, without any projection. Ten FLOP an element of a state fit the Step-3 report's MiniMax
 // M1.
 constexpr units::flop core_flop(const attention& a, units::token context, convention how = convention::exact) {

@@ -58,9 +58,8 @@ constexpr step_time decode_step(const model& m, const device& d, units::request 
     units::flop linear, ffn;
     units::byte linear_weights, ffn_weights_read;
     for (const layer_group& g : m.groups) {
-        const math core_in =
-            g.mix.kind == heads::recurrent ? in : g.mix.kv.in; // states accumulate wider than they multiply
-        const roofline core = roof(core_flop(g.mix, context) * b, kv_traffic(g.mix, context) * b, d, core_in);
+        const roofline core =
+            roof(core_flop(g.mix, context) * b, kv_traffic(g.mix, context) * b, d, core_math(g.mix, in));
         sum.core += core.time() * g.count;
         const double weights = attention_weights(g.mix, m.hidden) * g.count;
         linear += units::flop(2 * weights * b);

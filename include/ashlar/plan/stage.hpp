@@ -44,6 +44,7 @@ struct layer_kind {
     units::flop core{}, linear{}, feed{};      // of a token
     units::byte kv{};                          // of a token
     units::byte attention_weights{}, expert{}; // all projections; one expert
+    math core_in = math::fp8;
     ffn shape{};
 };
 
@@ -75,6 +76,7 @@ constexpr serving_work work_of(const model& m, units::token context, precision w
                                    .kv = kv_traffic(g.mix, context),
                                    .attention_weights = weights.of(projections),
                                    .expert = expert,
+                                   .core_in = core_math(g.mix, weights.in),
                                    .shape = g.feed};
         w.layers += g.count;
         w.routed_layers += g.feed.routed() ? g.count : 0;
@@ -112,12 +114,17 @@ constexpr stage_costs costs_on(const serving_work& w, const device& d, const eff
                   .layers = w.layers,
                   .attention_start = e.attention_start + e.others,
                   .ffn_start = e.ffn_start};
-    const double peak = rate(d, w.in).value * e.flop, flop_seconds = peak > 0 ? 1 / peak : 0;
+    const auto seconds_in = [&](math in) {
+        const double peak = rate(d, in).value * e.flop;
+        return peak > 0 ? 1 / peak : 0;
+    };
+    const double flop_seconds = seconds_in(w.in);
     const double read_seconds = 1 / (d.bandwidth.value * e.weights), kv_seconds = 1 / (d.bandwidth.value * e.attention);
     for (int i = 0; i < w.kind_count; ++i) {
         const layer_kind& k = w.kinds[i];
+        const double core_seconds = k.core_in == w.in ? flop_seconds : seconds_in(k.core_in);
         c.kinds[i] = {.count = k.count,
-                      .core = max(units::second(k.core.value * flop_seconds), units::second(k.kv.value * kv_seconds)),
+                      .core = max(units::second(k.core.value * core_seconds), units::second(k.kv.value * kv_seconds)),
                       .linear = units::second(k.linear.value * flop_seconds),
                       .feed = units::second(k.feed.value * flop_seconds),
                       .projections = units::second(k.attention_weights.value * read_seconds),
