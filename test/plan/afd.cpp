@@ -60,11 +60,42 @@ TEST_CASE("a deployment is a phase map and says whether it is well formed") {
     CHECK_FALSE(well_formed(changed([](deployment& d) { d.micro_batches = 0; })));
 }
 
-TEST_CASE("a device without a published port or peak is judged by what is known") {
+TEST_CASE("a device that cannot multiply what it holds is not well formed") {
+    const auto on = [](const device& attention, const device& ffn) {
+        return well_formed(changed([&](deployment& d) { d.attention = attention, d.ffn = ffn; }));
+    };
+    CHECK(on(catalog::h20, catalog::h800));
+    CHECK(on(catalog::a800, catalog::a800));            // FP8 runs in BF16
+    CHECK_FALSE(on(catalog::h20, catalog::rubin_cpx));  // FP4 alone
+    CHECK_FALSE(on(catalog::rubin_cpx, catalog::h800)); // and weights are FP8
+    const auto cached = [](precision kv) {
+        return well_formed(changed([&](deployment& d) {
+            d.attention = catalog::mi455x; // no BF16 in its source
+            d.what = with_kv(d.what, kv);
+        }));
+    };
+    CHECK(cached(stored::fp8));
+    CHECK_FALSE(cached(stored::bf16));
+}
+
+TEST_CASE("numbers that no comparison holds of, negative times and shares of nothing are not well formed") {
+    const double nan = std::nan("");
+    CHECK_FALSE(well_formed(changed([](deployment& d) { d.reached_ffn.flop = 0; })));
+    CHECK_FALSE(well_formed(changed([&](deployment& d) { d.reached_attention.weights = nan; })));
+    CHECK_FALSE(well_formed(changed([](deployment& d) { d.reached_ffn.ffn_start = units::second(-1e-6); })));
+    CHECK_FALSE(well_formed(changed([&](deployment& d) { d.latency = units::second(nan); })));
+    CHECK_FALSE(well_formed(changed([](deployment& d) { d.jitter = units::second(-1); })));
+    CHECK_FALSE(well_formed(changed([&](deployment& d) { d.card = units::wire_rate(nan); })));
+    CHECK_FALSE(well_formed(changed([&](deployment& d) { d.utilisation = nan; })));
+    CHECK_FALSE(well_formed(changed([](deployment& d) { d.ratio_loss_max = 0; })));
+    CHECK_FALSE(well_formed(changed([](deployment& d) { d.attention_ranks = 2'000'000'000; })));
+    CHECK_FALSE(well_formed(changed([](deployment& d) { d.what.groups[0].mix.sees.ratio = 0; })));
+}
+
+TEST_CASE("a device without a published port is judged by what is known") {
     const verdict v = judge(changed([](deployment& d) {
         d.attention.scale_out = d.ffn.scale_out = {};
         d.attention.scale_up = d.ffn.scale_up = {};
-        d.ffn.dense = {};
     }));
     CHECK(v.stages.way().value == 0);
     CHECK(v.margin(reason::network_budget) == 1);
@@ -144,6 +175,8 @@ TEST_CASE("the margin that a compiler prints is never a zero of a refusal") {
     CHECK(v.percent(reason::dense_model) == -49);
     v.margins[0] = 0.256;
     CHECK(v.percent(reason::dense_model) == 25);
+    v.margins[0] = -1e300; // an objective of a picosecond
+    CHECK(v.percent(reason::dense_model) == -1'000'000'000);
 }
 
 TEST_CASE("more context never helps and a looser objective never hurts") {

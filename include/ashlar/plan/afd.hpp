@@ -73,12 +73,26 @@ struct deployment {
     constexpr double tokens() const { return requests.value * attention_ranks / micro_batches; } // of a micro-batch
 };
 
-// What judge() takes for granted: ask it of numbers that a user typed.
+// Both sides can multiply what they hold: weights, and on the attention side each cache.
+constexpr bool has_arithmetic(const deployment& d) {
+    for (const layer_group& g : d.what.groups) {
+        if (g.count == 0) continue;
+        const math core = core_math(g.mix, d.weights.in);
+        if (core != d.weights.in && !(rate(d.attention, core).value > 0)) return false;
+    }
+    return rate(d.attention, d.weights.in).value > 0 && rate(d.ffn, d.weights.in).value > 0;
+}
+
+// What judge() takes for granted: ask it of numbers that a user typed. No comparison holds of a NaN.
 constexpr bool well_formed(const deployment& d) {
-    return d.what.layers() > 0 && d.what.hidden > 0 && d.attention.bandwidth.value > 0 && d.ffn.bandwidth.value > 0 &&
-           d.attention_ranks >= 1 && d.ffn_ranks >= 1 && d.ffn_group >= 1 && d.ffn_ranks % d.ffn_group == 0 &&
-           d.attention_cut >= 1 && d.requests.value > 0 && d.context.value > 0 && d.per_token.value > 0 &&
-           d.micro_batches >= 1 && d.accepted >= 1 && d.gap.value >= 0 && d.usable_memory > 0 && d.layer_spread_max > 0;
+    constexpr int most = 1 << 30; // ranks of a side: both together are a number
+    return well_formed(d.what) && has_arithmetic(d) && d.attention.bandwidth.value > 0 && d.ffn.bandwidth.value > 0 &&
+           d.attention_ranks >= 1 && d.attention_ranks <= most && d.ffn_ranks >= 1 && d.ffn_ranks <= most &&
+           d.ffn_group >= 1 && d.ffn_ranks % d.ffn_group == 0 && d.attention_cut >= 1 && d.requests.value > 0 &&
+           d.context.value > 0 && d.per_token.value > 0 && d.micro_batches >= 1 && d.accepted >= 1 &&
+           d.gap.value >= 0 && well_formed(d.reached_attention) && well_formed(d.reached_ffn) && d.card.value >= 0 &&
+           d.latency.value >= 0 && d.jitter.value >= 0 && d.utilisation >= 0 && d.usable_memory > 0 &&
+           d.layer_spread_max > 0 && d.ratio_loss_max > 0;
 }
 // The same as sub-grids: requests cut attention, experts cut the FFN side, whose groups are tensor parallel.
 constexpr phase_map phases_of(const deployment& d) {
@@ -109,7 +123,7 @@ struct verdict {
     }
     constexpr int percent(reason r) const { // rounded away from zero, so that no refusal says 0
         const double p = margin(r) * 100;
-        return static_cast<int>(p < 0 ? p - 0.999999 : p);
+        return p < -1e9 ? -1'000'000'000 : static_cast<int>(p < 0 ? p - 0.999999 : p);
     }
 };
 

@@ -162,7 +162,9 @@ constexpr batch largest_batch(batch high, units::second least, units::second lim
 }
 
 namespace detail {
-constexpr double whole(double n) { return n > 0 ? static_cast<double>(static_cast<std::int64_t>(n)) : 0; }
+constexpr double whole(double n) { // a double of 2^53 or more has no fraction
+    return n < 0x1p53 ? (n > 0 ? static_cast<double>(static_cast<std::int64_t>(n)) : 0) : n;
+}
 // `devices` serve one batch together.
 constexpr colocated_plan plan_of(const colocated_options& o, double devices, const batch& b) {
     if (b.requests < 1) return {};

@@ -24,6 +24,7 @@ struct layer_group {
 
 struct model {
     static constexpr int groups_max = 8;
+    static constexpr int layers_max = 1 << 20;
 
     char name[32] = {};
     int hidden = 0;
@@ -45,8 +46,9 @@ struct model {
     constexpr const layer_group& main_group() const {
         const layer_group* best = groups;
         for (const layer_group& g : groups) {
-            const bool better = g.feed.routed() != best->feed.routed() ? g.feed.routed() : g.count > best->count;
-            if (g.count != 0 && better) best = &g;
+            if (g.count == 0) continue;
+            if (best->count == 0 || (g.feed.routed() != best->feed.routed() ? g.feed.routed() : g.count > best->count))
+                best = &g;
         }
         return *best;
     }
@@ -55,17 +57,20 @@ struct model {
 
 // What the formulas take for granted. For models that were read from somewhere; the catalogue's are.
 constexpr bool well_formed(const model& m) {
+    int layers = 0;
     for (const layer_group& g : m.groups) {
         const attention& a = g.mix;
         const ffn& f = g.feed;
-        if (g.count < 0) return false;
         if (g.count == 0) continue;
+        if (g.count < 0 || g.count > model::layers_max - layers) return false;
+        layers += g.count;
         if (a.query_heads < 1 || a.kv_heads < 1 || a.head_dim < 1 || a.value_dim < 1) return false;
         if (a.sees.window < 0 || a.sees.ratio < 0 || a.sees.top_k < 0 || a.output_groups < 1) return false;
+        if (a.sees.window == 0 && a.sees.ratio == 0) return false; // sees nothing
         if (f.width < 1 || f.active < 0 || f.shared < 0 || f.active > f.experts || f.active + f.shared < 1)
             return false;
     }
-    return m.hidden > 0 && m.vocabulary >= 0 && m.layers() > 0;
+    return m.hidden > 0 && m.vocabulary >= 0 && layers > 0;
 }
 
 // Weights. Embedding and head stand apart, as tables of active parameters leave them out or in.

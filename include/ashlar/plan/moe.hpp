@@ -16,18 +16,19 @@
 
 namespace ashlar::inline v0::plan {
 
-// x^n of a chance x by squaring. Less than 1e-100 is nothing: nvcc takes an underflow for no constant.
+// x^n of a chance x by squaring. Less than 1e-100 is nothing: nvcc takes an underflow for no constant. (The product is
+// never below the square of x, so x alone needs watching.)
 constexpr double power(double x, std::int64_t n) {
     constexpr double nothing = 1e-100;
     double product = 1;
-    for (; n > 0 && product > nothing; n /= 2, x = x < nothing ? 0 : x * x) product *= n % 2 != 0 ? x : 1;
-    return product > nothing ? product : 0;
+    for (; n > 0 && x > nothing; n /= 2, x *= x) product *= n % 2 != 0 ? x : 1;
+    return n > 0 || product < nothing ? 0 : product;
 }
 
 // C(all - without, draws) / C(all, draws): the chance that `draws` different experts miss `without` given ones.
 constexpr double chance_of_missing(double all, double without, int draws) {
     double chance = 1;
-    for (int i = 0; i < draws && chance > 0; ++i) chance *= (all - without - i) / (all - i);
+    for (double left = all - without; draws > 0 && chance > 0; --draws, left -= 1, all -= 1) chance *= left / all;
     return chance > 0 ? chance : 0;
 }
 

@@ -20,7 +20,7 @@ struct precision {
     int scale_bits = 0; // of one scale for `block` elements
     int block = 1;
 
-    constexpr double bytes() const { return (bits + static_cast<double>(scale_bits) / block) / 8; }
+    constexpr double bytes() const { return static_cast<double>(bits * block + scale_bits) / (8 * block); }
     constexpr units::byte of(double elements) const { return units::byte(elements * bytes()); }
     friend constexpr bool operator==(const precision&, const precision&) = default;
 };

@@ -28,6 +28,11 @@ struct efficiency {
 
     friend constexpr bool operator==(const efficiency&, const efficiency&) = default;
 };
+constexpr bool well_formed(const efficiency& e) {
+    return e.attention > 0 && e.weights > 0 && e.flop > 0 && e.dispatch > 0 && e.combine > 0 &&
+           e.attention_start.value >= 0 && e.ffn_start.value >= 0 && e.dispatch_start.value >= 0 &&
+           e.combine_start.value >= 0 && e.others.value >= 0;
+}
 
 namespace reached {
 inline constexpr efficiency ideal{};
