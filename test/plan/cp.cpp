@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
+
 using namespace ashlar;
 using namespace ashlar::plan;
 
@@ -20,6 +22,7 @@ static_assert(ring_query_hidden_from(llama(1, 0, 4), server).value == 4 * 8000);
 static_assert(passes_queries(llama(0.125 * 128000, 0.875 * 128000, 4)));
 static_assert(!passes_queries(llama(0.126 * 128000, 0.874 * 128000, 4)));
 static_assert(doublings(1) == 0 && doublings(2) == 1 && doublings(5) == 3 && doublings(100'000) == 17);
+static_assert(doublings(0) == 0 && doublings(INT64_MAX) == 63);
 
 TEST_CASE("the paper's rule is where both rings carry the same bytes") {
     const cp_prompt p = llama(0.125 * 128000, 0.875 * 128000, 4);

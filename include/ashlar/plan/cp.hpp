@@ -9,6 +9,7 @@
 // of one layer.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #include <ashlar/core/quantity.hpp>
@@ -73,9 +74,7 @@ constexpr units::token ring_query_hidden_from(const cp_prompt& p, const cp_rank&
 
 // ceil(log2 n).
 constexpr int doublings(std::int64_t n) {
-    int steps = 0;
-    while ((std::int64_t{1} << steps) < n) ++steps;
-    return steps;
+    return n > 1 ? static_cast<int>(std::bit_width(static_cast<std::uint64_t>(n - 1))) : 0;
 }
 
 // Decoding `requests` tokens whose context lies over `ranks`: each has a partial output, a maximum and a sum for each
