@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <initializer_list>
 
 #include "nvl72.hpp"
@@ -105,6 +106,23 @@ TEST_CASE("equal probes and probes on one branch still give a ratio of the range
         CHECK(r <= 16);
         CHECK(r % 2 == 0);
     }
+}
+
+TEST_CASE("a probe that measured nothing changes nothing") {
+    const ratio_curve prior = curve(20, 10, 2);
+    const ratio_probe good[] = {{8, units::second(27)}, {16, units::second(41)}};
+    const ratio_fit without = refit(prior, good);
+    const double limits[] = {std::nan(""), 0, -1, INFINITY, 1e-300, 1e300};
+    for (const double seconds : limits) {
+        CAPTURE(seconds);
+        const ratio_probe probes[] = {{4, units::second(seconds)}, good[0], good[1]};
+        const ratio_fit fit = refit(prior, probes);
+        CHECK(choose(fit, {1, 16}) == choose(without, {1, 16}));
+        CHECK(expected_share(fit, 8, {1, 16}) == expected_share(without, 8, {1, 16}));
+    }
+    const ratio_probe no_ratio[] = {{0, units::second(20)}, good[0], good[1]};
+    CHECK(choose(refit(prior, no_ratio), {1, 16}) == choose(without, {1, 16}));
+    CHECK(expected_share(without, 8, {1, 16}) > 0.5);
 }
 
 TEST_CASE("a flat optimum takes the fewest devices") {

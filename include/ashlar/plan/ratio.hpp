@@ -98,7 +98,11 @@ constexpr double deviation(double value, double expected, double relative) {
 
 } // namespace detail
 
-// Probes need not be sorted nor lie apart; up to probes_max of them. None: the prior, with its doubt.
+// A measurement that came to nothing (a lost run, a clock that stood still) is none.
+constexpr bool measured(const ratio_probe& p) { return p.ratio >= 1 && p.step.value > 1e-9 && p.step.value < 1e9; }
+
+// Probes need not be sorted nor lie apart; up to probes_max of them, of which those that measured something count.
+// None: the prior, with its doubt.
 constexpr ratio_fit refit(const ratio_curve& prior, std::span<const ratio_probe> probes, ratio_doubt doubt = {}) {
     using detail::square;
     ASHLAR_ASSERT(probes.size() <= ratio_fit::probes_max);
@@ -106,6 +110,7 @@ constexpr ratio_fit refit(const ratio_curve& prior, std::span<const ratio_probe>
     ratio_probe sorted[ratio_fit::probes_max] = {};
     int count = 0;
     for (const ratio_probe& p : probes) {
+        if (!measured(p)) continue;
         int at = count++;
         for (; at > 0 && sorted[at - 1].ratio > p.ratio; --at) sorted[at] = sorted[at - 1];
         sorted[at] = p;
