@@ -167,6 +167,26 @@ TEST_CASE("advice does not forbid a plan") {
     CHECK(lopsided.ok());
 }
 
+TEST_CASE("a hop's latency is paid by every way of serving and occupies nobody") {
+    const auto late = [](double seconds) {
+        return judge(changed([&](deployment& d) {
+            d.latency = units::second(seconds);
+            d.per_token = units::second(1); // so that all of them fit
+        }));
+    };
+    const verdict v = late(0), slow = late(1e-3);
+    // A micro-batch's loop decides now: 61 layers of two hops.
+    CHECK(slow.per_token.value > 61 * 2e-3);
+    CHECK(slow.rate < v.rate);
+    CHECK(slow.wide_ep.per_token > v.wide_ep.per_token);
+    CHECK(slow.wide_ep.rate < v.wide_ep.rate);
+    CHECK(slow.helix.rate < v.helix.rate);
+    for (const reason r : {reason::network_budget, reason::pipeline_depth, reason::attention_budget}) {
+        CHECK(slow.margin(r) == doctest::Approx(v.margin(r)));
+    }
+    CHECK(slow.margin(reason::latency_floor) < v.margin(reason::latency_floor));
+}
+
 TEST_CASE("the margin that a compiler prints is never a zero of a refusal") {
     verdict v;
     v.margins[0] = -0.0001;

@@ -170,8 +170,8 @@ constexpr stage_times stages_of(const deployment& d, const serving_work& w, cons
     return {attention_time(attention, {.requests = d.requests.value / d.micro_batches, .weight_ranks = d.attention_cut},
                            longest),
             a.dispatch_start + dispatch_time(b, from * a.dispatch, to * a.dispatch),
-            ffn_time(ffn, d.tokens(), d.ffn_ranks),
-            a.combine_start + combine_time(b, from * a.combine, to * a.combine)};
+            ffn_time(ffn, d.tokens(), d.ffn_ranks), a.combine_start + combine_time(b, from * a.combine, to * a.combine),
+            d.latency * 2.0};
 }
 constexpr stage_times stages_of(const deployment& d) {
     const serving_work w = work_of(d.what, d.context, d.weights);
@@ -242,8 +242,8 @@ constexpr verdict judge(const deployment& d) {
     say(reason::attention_budget, margin_of(t.attention, budget));
     say(reason::ffn_budget, margin_of(t.ffn, budget));
     say(reason::network_budget, margin_of(t.way(), budget));
-    say(reason::pipeline_depth, margin_of(t.loop(), loop_budget));
-    say(reason::latency_floor, margin_of(t.loop() + (d.latency + d.jitter) * 2.0, loop_budget));
+    say(reason::pipeline_depth, margin_of(t.loop() - t.latency, loop_budget));
+    say(reason::latency_floor, margin_of(t.loop() + d.jitter * 2.0, loop_budget));
     say(reason::time_per_token, margin_of(v.per_token, d.per_token));
     say(reason::layer_variance, margin_of(longest / t.attention, d.layer_spread_max));
 

@@ -95,11 +95,11 @@ constexpr colocated_step wide_ep(const serving_work& w, const device& d, const c
                                  const stage_costs& costs, double copies) {
     const double outside = o.ranks > d.scale_up_size ? 1 - d.scale_up_size / o.ranks : 1;
     const double routed = o.ranks > 1 ? w.routed_layers : 0;
-    const units::second starts = o.reached.dispatch_start + o.reached.combine_start;
+    const units::second starts = o.reached.dispatch_start + o.reached.combine_start, hops = o.latency * 2.0;
     const units::second one = exchange_time(w, port(d, o.ranks), o.reached, copies * outside, o.wire).both();
     colocated_step s(costs, {.experts = o.ranks, .tokens_each = o.ranks});
     if (one.value > 0) {
-        s.fixed_way = starts * routed;
+        s.fixed_way = (starts + hops) * routed;
         s.way = (one - starts) * routed;
     }
     s.head = flop_time(w.head, d, math::bf16, o.reached);

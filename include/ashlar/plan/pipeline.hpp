@@ -17,16 +17,17 @@ namespace ashlar::inline v0::plan {
 
 struct stage_times {
     units::second attention{}, to_ffn{}, ffn{}, to_attention{};
+    units::second latency{}; // of both ways together, in which nobody is busy
 
     constexpr units::second busiest() const { return max(attention, ffn); }
     constexpr units::second way() const { return to_ffn + to_attention; }
-    constexpr units::second loop() const { return attention + ffn + way(); }
+    constexpr units::second loop() const { return attention + ffn + way() + latency; }
 };
 
-// Micro-batches that hide the way behind computing: 2 + way / busiest. MegaScale-Infer's 2 (1 + T_c / T_f) is the same
-// where both directions take T_c. Not rounded up; 0 if nothing computes.
+// Micro-batches that hide the way behind computing: 2 + (way + latency) / busiest. MegaScale-Infer's 2 (1 + T_c / T_f)
+// is the same where both directions take T_c. Not rounded up; 0 if nothing computes.
 constexpr double micro_batches_to_hide(const stage_times& t) {
-    return t.busiest().value > 0 ? 2 + t.way() / t.busiest() : 0;
+    return t.busiest().value > 0 ? 2 + (t.way() + t.latency) / t.busiest() : 0;
 }
 
 // aiconfigurator's three models of the time between two micro-batches leaving a layer, to compare with.
