@@ -97,6 +97,19 @@ TEST_CASE("every rack has a main device, a domain that holds it, and a source") 
     }
 }
 
+TEST_CASE("links are as fast as their names and count one direction") {
+    CHECK(catalog::nvlink4.rate.value == 450e9);
+    CHECK(catalog::nvlink4_h800.rate.value * catalog::nvlink4_h800.efficiency == 160e9);
+    CHECK(catalog::nvlink5.rate.value == 900e9);
+    CHECK(catalog::nvlink6.rate.value == 1800e9);
+    CHECK(catalog::pcie6_x16.rate.value == 16 * 64e9 / 8);
+    CHECK(catalog::roce200.rate.value == 25e9);
+    CHECK(catalog::roce400_deepep.rate.value * catalog::roce400_deepep.efficiency == 40e9);
+    CHECK(catalog::infiniband800.rate.value == 100e9);
+    CHECK_FALSE(catalog::efa400.ordered);
+    CHECK(world_size(catalog::hgx8::value) == catalog::h100.scale_up_size);
+}
+
 TEST_CASE("names in the catalogue are unique") {
     const auto unique = [](const auto& list) {
         for (const auto* a : list) {

@@ -29,4 +29,8 @@ TEST_CASE("prefill devices add memory and FLOPS, and stand outside the scale-up 
     CHECK(scale_up_total(cpx) == scale_up_total(catalog::vera_rubin_nvl72));
     CHECK(cpx.prefill.scale_up == units::wire_rate());
     CHECK(cpx.is == status::cancelled);
+    CHECK(cpx.prefill.is == cpx.is);
+    // 1.7 PB/s were announced, with the Rubin of that time: today's has more.
+    CHECK(bandwidth_total(cpx).value == doctest::Approx(1.7e15).epsilon(0.04));
+    CHECK(cpx.main.bandwidth < catalog::rubin.bandwidth);
 }

@@ -180,12 +180,19 @@ inline constexpr device rubin{.name = "Vera Rubin",
                               .scale_up = one_way(both_ways(3.6_TBps)),
                               .scale_out = 1600_Gbps,
                               .scale_up_size = 72};
-// 30 PF were advertised, about 20 of them dense; off the roadmap in 2026-03; reported as restarted with other memory in
-// 2026-09.
+// The same as it stood in 2025, beside CPX.
+inline constexpr device rubin_2025 = [] {
+    device d = rubin;
+    d.as_of = {2025, 9};
+    d.bandwidth = 20.5_TBps;
+    return d;
+}();
+// As announced: 30 PF, about 20 of them dense. Off the roadmap in 2026-03; what was reported as restarted in 2026-09
+// has another memory.
 inline constexpr device rubin_cpx{.name = "Rubin CPX",
-                                  .is = status::announced,
-                                  .as_of = {2025, 9},
-                                  .source = "announcement of 2025-09-09, as reported",
+                                  .is = status::cancelled,
+                                  .as_of = {2026, 3},
+                                  .source = "announcement of 2025-09-09, as reported; reports of GTC 2026",
                                   .dense = {.fp4 = 20_PFLOPS},
                                   .memory = 128_GB,
                                   .bandwidth = 2_TBps,

@@ -10,14 +10,17 @@
 
 namespace ashlar::inline v0::plan::catalog {
 
-inline constexpr link nvlink4{.name = "NVLink 4", .rate = one_way(both_ways(900_GBps)), .memory_semantics = true};
+// Rates of ports are those of a device that has them, with its source.
+inline constexpr link nvlink4{.name = "NVLink 4", .rate = h100.scale_up, .memory_semantics = true};
 // 160 of 200 GB/s: arXiv 2602.09721, InferSim.
 inline constexpr link nvlink4_h800{
-    .name = "NVLink 4, H800", .rate = one_way(both_ways(400_GBps)), .memory_semantics = true, .efficiency = 0.8};
-inline constexpr link nvlink5{.name = "NVLink 5", .rate = one_way(both_ways(1800_GBps)), .memory_semantics = true};
-inline constexpr link nvlink6{.name = "NVLink 6", .rate = one_way(both_ways(3600_GBps)), .memory_semantics = true};
+    .name = "NVLink 4, H800", .rate = h800.scale_up, .memory_semantics = true, .efficiency = 0.8};
+inline constexpr link nvlink5{.name = "NVLink 5", .rate = gb200.scale_up, .memory_semantics = true};
+inline constexpr link nvlink6{.name = "NVLink 6", .rate = rubin.scale_up, .memory_semantics = true};
+// 16 lanes of 64 GT/s; headers and flits left out.
 inline constexpr link pcie6_x16{
     .name = "PCIe 6 x16", .rate = one_way(128_GBps), .ordered = true, .memory_semantics = true};
+// Cards by their name: 200, 400 and 800 Gb/s.
 inline constexpr link roce200{.name = "RoCE 200G", .rate = 200_Gbps, .ordered = true};
 inline constexpr link roce400{.name = "RoCE 400G", .rate = 400_Gbps, .ordered = true};
 inline constexpr link roce800{.name = "RoCE 800G", .rate = 800_Gbps, .ordered = true};
@@ -29,8 +32,10 @@ inline constexpr link efa400{.name = "EFA 400G", .rate = 400_Gbps};
 inline constexpr link infiniband800{
     .name = "InfiniBand XDR 800G", .rate = 800_Gbps, .latency = units::second(5e-6), .ordered = true};
 // A die reads 196 GB/s remotely, 1.2 us at 512 bytes: CloudMatrix-Infer (2506.12708), which says NPU or die.
-inline constexpr link unified_bus{
-    .name = "Unified Bus", .rate = one_way(196_GBps), .latency = units::second(1.2e-6), .memory_semantics = true};
+inline constexpr link unified_bus{.name = "Unified Bus",
+                                  .rate = ascend_910c_die.scale_up,
+                                  .latency = units::second(1.2e-6),
+                                  .memory_semantics = true};
 
 // One scale-up domain.
 using hgx8 = topo<domain<8, nvlink4>>;
@@ -60,7 +65,7 @@ inline constexpr rack vera_rubin_nvl144_cpx{.name = "Vera Rubin NVL144 CPX",
                                             .is = status::cancelled,
                                             .as_of = {2026, 3},
                                             .source = "announcement of 2025-09-09, as reported",
-                                            .main = rubin,
+                                            .main = rubin_2025,
                                             .scale_up = rubin_nvl72::value,
                                             .prefill = rubin_cpx,
                                             .prefill_count = 144,
