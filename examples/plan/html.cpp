@@ -187,11 +187,9 @@ std::string as_html(const question& q, const answer& a) {
     out += "</dl>\n<h2>Reasons</h2>\n<table>\n<tr><th>reason</th><th>margin</th><th></th></tr>\n";
     for (int i = 0; i < plan::reason_count; ++i) {
         const auto r = static_cast<plan::reason>(i);
-        const double margin = std::max(-10.0, v.margin(r)) * 100;
         const std::string kind = !v.has(r) ? "good" : r < plan::first_advice ? "bad" : "soft";
         out += "<tr><td class=\"" + kind + "\">" + (v.has(r) ? (r < plan::first_advice ? "✗ " : "note: ") : "✓ ") +
-               escape(words_of(r).what) + "</td><td class=\"n\">" + (margin > 0 ? "+" : "") +
-               fixed(std::abs(margin) < 0.5 ? 0 : margin, 0) + " %</td><td>" +
+               escape(words_of(r).what) + "</td><td class=\"n\">" + percent(v.margin(r)) + "</td><td>" +
                (v.has(r) ? escape(words_of(r).remedy) : "") + "</td></tr>\n";
     }
     out += "</table>\n<h2>Attention against hardware</h2>\n" + roofline_figure(q) +

@@ -122,11 +122,11 @@ constexpr reason_words reasons[] = {
 };
 static_assert(std::size(reasons) == plan::reason_count);
 
-void need_precision(const std::string& word, const plan::device& d, plan::math in) {
+void need_precision(const std::string& word, const plan::device& d, plan::math in, const std::string& what) {
     if (rate(d, in).value > 0) return;
     throw bad_input(word + ": dense_tflops." + name_of(in) + ": " + d.name + " has no peak for " + name_of(in) +
-                    " nor for anything wider, which the model's weights need; " +
-                    "choose weights= or a TOML file that says it");
+                    " nor for anything wider, which the model's " + what + "= need; choose " + what +
+                    "= or a TOML file that says it");
 }
 void need_wire(const std::string& word, const plan::device& d, const question& q) {
     if (q.card.value > 0 || d.scale_out.value > 0 || (d.scale_up.value > 0 && d.scale_up_size >= q.ranks_max)) return;
@@ -182,6 +182,7 @@ question read_question(const asked& words) {
     q.ranks_max = words.one("ranks", read_ranks, q.ranks_max);
     q.attention_ranks = words.one("attention_ranks", read_ranks, 0);
     q.ffn_ranks = words.one("ffn_ranks", read_ranks, 0);
+    if (!words.has("ranks")) q.ranks_max += q.attention_ranks + q.ffn_ranks; // beside those that are said
     q.micro_batches = words.one("micro_batches", read_micro_batches, 0);
     if (words.has("ratio")) std::ranges::copy(words.one("ratio", read_ratio), q.ratio);
     q.requests = words.one("requests", read_count, 0.0);
@@ -195,11 +196,19 @@ question read_question(const asked& words) {
 }
 
 void check(const question& q) {
-    need_precision(q.attention_word, q.attention, q.model.weights.in);
-    need_precision(q.ffn_word, q.ffn, q.model.weights.in);
+    need_precision(q.attention_word, q.attention, q.model.weights.in, "weights");
+    need_precision(q.ffn_word, q.ffn, q.model.weights.in, "weights");
+    for (const plan::layer_group& g : q.model.shape.groups) {
+        if (g.count != 0) need_precision(q.attention_word, q.attention, core_math(g.mix, q.model.weights.in), "kv");
+    }
     need_wire(q.attention_word, q.attention, q);
     need_wire(q.ffn_word, q.ffn, q);
-    if (q.attention_ranks + q.ffn_ranks > 1000000) throw bad_input("more than 10^6 ranks are not planned for");
+    const int attention = std::max(q.attention_ranks, 1), ffn = std::max(q.ffn_ranks, 1);
+    if (attention + ffn > 1000000) throw bad_input("more than 10^6 ranks are not planned for");
+    if (attention + ffn > q.ranks_max) {
+        throw bad_input("ranks=" + std::to_string(q.ranks_max) + " do not hold " + std::to_string(attention) +
+                        " of attention and " + std::to_string(ffn) + " of experts, which is the least; raise ranks=");
+    }
 }
 
 std::vector<alternative> alternatives(const plan::deployment& d) {
@@ -251,7 +260,8 @@ answer solve(const question& q) {
                                 .latency = q.latency,
                                 .jitter = q.jitter,
                                 .usable_memory = q.usable_memory};
-    const int server = 8; // ranks are bought by the server
+    const int server = 8; // ranks are bought by the server, if there are two
+    const int unit = q.ranks_max < 2 * server ? 1 : server;
     const auto with = [&](int attention, int ffn, int group, int micro_batches) {
         plan::deployment d = base;
         d.attention_ranks = attention, d.ffn_ranks = ffn, d.ffn_group = group, d.micro_batches = micro_batches;
@@ -259,9 +269,10 @@ answer solve(const question& q) {
     };
     const std::vector<int> depths = q.micro_batches ? std::vector{q.micro_batches} : std::vector{2, 3, 4};
     std::vector<candidate> all;
-    for (const int ffn : q.ffn_ranks ? std::vector{q.ffn_ranks} : steps(server, q.ranks_max - server)) {
+    for (const int ffn :
+         q.ffn_ranks ? std::vector{q.ffn_ranks} : steps(unit, q.ranks_max - std::max(q.attention_ranks, unit))) {
         std::vector<int> attention =
-            q.attention_ranks ? std::vector{q.attention_ranks} : steps(server, q.ranks_max - ffn);
+            q.attention_ranks ? std::vector{q.attention_ranks} : steps(unit, q.ranks_max - ffn);
         if (q.ratio[0] != 0) {
             const long long ranks = static_cast<long long>(ffn) * q.ratio[0] / q.ratio[1];
             if (static_cast<long long>(ffn) * q.ratio[0] % q.ratio[1] != 0 || ranks > q.ranks_max - ffn) continue;
@@ -290,7 +301,7 @@ answer solve(const question& q) {
     }
     answer out{.best = best, .curve = {}, .found = best.judged.ok()};
     const int most = std::min(q.ranks_max, std::max(3 * best.what.attention_ranks, 4 * best.what.ffn_ranks));
-    const int stride = std::max(1, most / server / 24) * server;
+    const int stride = std::max(1, most / unit / 24) * unit;
     for (int a = stride; a <= most; a += stride) {
         out.curve.push_back(with(a, best.what.ffn_ranks, best.what.ffn_group, best.what.micro_batches));
     }

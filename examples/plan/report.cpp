@@ -10,12 +10,6 @@ namespace planner {
 
 namespace {
 
-std::string percent(double margin) {
-    if (margin < -10) return "below -1000 %";
-    const double p = margin * 100;
-    const double shown = p < 0 ? -std::ceil(-p - 1e-9) : std::floor(p + 1e-9);
-    return (shown > 0 ? "+" : "") + fixed(shown == 0 ? 0 : shown, 0) + " %";
-}
 std::string ms(units::second t) { return significant(t.value * 1e3) + " ms"; }
 std::string us(units::second t) { return fixed(t.value * 1e6, 0); }
 std::string price(const plan::device& d) {
@@ -38,6 +32,13 @@ std::string offers(const alternative& each) {
            (each.dollars_per_million > 0 ? ", $" + fixed(each.dollars_per_million, 3) + " per 1M" : "");
 }
 } // namespace
+
+std::string percent(double margin) {
+    if (margin < -10) return "below -1000 %";
+    const double p = margin * 100;
+    const double shown = p < 0 ? -std::ceil(-p - 1e-9) : std::floor(p + 1e-9);
+    return (shown > 0 ? "+" : "") + fixed(shown == 0 ? 0 : shown, 0) + " %";
+}
 
 std::string align(const std::vector<std::vector<std::string>>& rows, std::string_view indent) {
     std::vector<std::size_t> widths;

@@ -26,6 +26,7 @@ json as_json(const table& t);
 std::string align(const std::vector<std::vector<std::string>>& rows, std::string_view indent = "  ");
 
 std::string ratio_text(const plan::deployment& d); // "3 : 1"
+std::string percent(double margin);                // rounded down: no limit looks farther away than it is
 std::string refusal(const candidate& c);           // why not, and what helps
 
 } // namespace planner

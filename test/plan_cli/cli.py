@@ -81,6 +81,16 @@ class Verdict(unittest.TestCase):
         cheap = asked(*ASKED, "attention_ranks=64", "ffn_ranks=16")
         self.assertAlmostEqual(dear["usd_per_1m_tokens"], 2 * cheap["usd_per_1m_tokens"])
 
+    def test_few_ranks_are_planned_one_by_one_and_never_more_than_there_are(self):
+        for ranks in (2, 3, 7, 8, 9, 15, 16, 17, 40):
+            for words in ([], ["attention_ranks=1"], ["ffn_ranks=1"]):
+                done = run("model=smollm2-135m", "device=h20", f"ranks={ranks}", *words, "--json")
+                a = json.loads(done.stdout)
+                self.assertLessEqual(a["attention_ranks"] + a["ffn_ranks"], ranks)
+                self.assertGreater(len(a["curve"]), 0)
+        a = asked("model=step3", "device=h20", "attention_ranks=500", "ranks=512")
+        self.assertLessEqual(a["ffn_ranks"], 12)
+
     def test_without_a_price_there_is_none(self):
         a = asked("model=step3", "device=h200")
         self.assertIsNone(a["usd_per_1m_tokens"])
@@ -249,6 +259,11 @@ class BadInput(unittest.TestCase):
                 (["model=step3", "ratio=1:2:3"], "3, 3:2 or 3A2F"),
                 (["model=step3", "ratio=1000:1"], "fits in ranks=512"),
                 (["model=step3", "ranks=10M"], "more than 10^6 ranks"),
+                (["model=step3", "ranks=1"], "ranks=1 do not hold 1 of attention and 1 of experts"),
+                (["model=step3", "ranks=512", "ffn_ranks=512"], "ranks=512 do not hold 1 of attention and 512 of experts"),
+                (["model=step3", "attention_ranks=1M", "ffn_ranks=1M"], "more than 10^6 ranks"),
+                (["model=step3", "device=h20", "kv=fp32"], "dense_tflops.fp32", "kv= need; choose kv="),
+                (["model=step3", "device=mi455x", "kv=bf16"], "device=mi455x: dense_tflops.bf16"),
                 (["model=step3", "micro_batches=100"], "more than 64 micro-batches"),
                 (["model=step3", "device=h800", "ffn=h20"], "device= says both"),
                 (["model=step3", "device=rubin-cpx"], "device=rubin-cpx: dense_tflops.fp8", "no peak for fp8"),
@@ -377,6 +392,11 @@ class Page(unittest.TestCase):
                 for figure in root.iter("{http://www.w3.org/1999/xhtml}figcaption"):
                     self.assertRegex(figure.text, r"\(2507\.19427\)|aiconfigurator")  # its source
                     self.assertRegex(figure.text, r"20\d\d-\d\d")  # and its date
+
+    def test_the_page_has_the_margins_of_the_text(self):
+        margins = re.findall(r"(?:ok|note|FAIL) +\w+ +([+-]?\d+ %)", run(*ASKED).stdout)
+        self.assertEqual(len(margins), 16)
+        self.assertEqual(re.findall(r'<td class="n">([^<]*)</td>', self.page(*ASKED)), margins)
 
     def test_there_are_three_figures_with_axes_and_tips(self):
         root = xml.fromstring(self.page(*ASKED).replace("<!DOCTYPE html>", ""))
