@@ -97,7 +97,7 @@ loaded_model find_model(const std::string& name) {
     }
     const std::filesystem::path path(name);
     const std::string stem = path.stem().string();
-    const std::string folder = std::filesystem::absolute(path).parent_path().filename().string();
+    const std::string folder = std::filesystem::absolute(path).lexically_normal().parent_path().filename().string();
     return read_hf_config(read_file(name), name, stem == "config" && !folder.empty() ? folder : stem);
 }
 plan::device find_device(const std::string& name) {

@@ -195,6 +195,15 @@ class Configs(unittest.TestCase):
                 # Cards count the embedding among the active ones or not.
                 self.assertAlmostEqual(a["active_parameters"] / 1e9 / active, 1, delta=0.12)
 
+    def test_a_config_json_is_called_after_its_folder(self):
+        with tempfile.TemporaryDirectory() as folder:
+            here = pathlib.Path(folder, "my-model")
+            here.mkdir()
+            (here / "config.json").write_text((CONFIGS / "step3.json").read_text())
+            for words in ("config.json", "./config.json", "../my-model/config.json"):
+                done = run(f"model={words}", "device=h800", "--json", cwd=here)
+                self.assertEqual(json.loads(done.stdout)["model"], "my-model")
+
     def test_a_file_and_the_catalogue_say_the_same(self):
         for name, catalogue in (("deepseek_v3", "deepseek-v3"), ("step3", "step3"), ("kimi_k2", "kimi-k2"),
                                 ("qwen3_235b", "qwen3-235b"), ("ernie4_5_300b", "ernie-4.5")):
