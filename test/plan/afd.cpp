@@ -92,6 +92,23 @@ TEST_CASE("numbers that no comparison holds of, negative times and shares of not
     CHECK_FALSE(well_formed(changed([](deployment& d) { d.what.groups[0].mix.sees.ratio = 0; })));
 }
 
+TEST_CASE("what is beyond any number is refused, with margins that are numbers") {
+    const double most = 1e300, endless = INFINITY;
+    const auto judged = [](auto change) {
+        const deployment d = changed(change);
+        CHECK(well_formed(d));
+        const verdict v = judge(d);
+        for (const double margin : v.margins) CHECK((margin >= -1e6 && margin <= 1));
+        return v;
+    };
+    CHECK_FALSE(judged([&](deployment& d) { d.requests = units::request(endless); }).ok());
+    CHECK_FALSE(judged([&](deployment& d) { d.context = units::token(endless); }).ok());
+    CHECK_FALSE(judged([&](deployment& d) { d.context = units::token(most), d.requests = units::request(most); }).ok());
+    CHECK_FALSE(judged([&](deployment& d) { d.latency = units::second(endless); }).ok());
+    CHECK_FALSE(
+        judged([&](deployment& d) { d.attention.memory = units::byte(endless), d.gap = units::second(most); }).ok());
+}
+
 TEST_CASE("a device without a published port is judged by what is known") {
     const verdict v = judge(changed([](deployment& d) {
         d.attention.scale_out = d.ffn.scale_out = {};
@@ -195,8 +212,8 @@ TEST_CASE("the margin that a compiler prints is never a zero of a refusal") {
     CHECK(v.percent(reason::dense_model) == -49);
     v.margins[0] = 0.256;
     CHECK(v.percent(reason::dense_model) == 25);
-    v.margins[0] = -1e300; // an objective of a picosecond
-    CHECK(v.percent(reason::dense_model) == -1'000'000'000);
+    const verdict picosecond = judge(changed([](deployment& d) { d.per_token = units::second(1e-12); }));
+    CHECK(picosecond.percent(picosecond.worst()) == -100'000'000);
 }
 
 TEST_CASE("more context never helps and a looser objective never hurts") {

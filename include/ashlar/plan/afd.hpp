@@ -123,15 +123,16 @@ struct verdict {
     }
     constexpr int percent(reason r) const { // rounded away from zero, so that no refusal says 0
         const double p = margin(r) * 100;
-        return p < -1e9 ? -1'000'000'000 : static_cast<int>(p < 0 ? p - 0.999999 : p);
+        return static_cast<int>(p < 0 ? p - 0.999999 : p);
     }
 };
 
 namespace detail {
+// From -1e6 to 1. What cannot be computed (infinities that meet) is not met.
 constexpr double margin_of(double need, double limit) {
-    if (!(need > 0)) return 1;
-    if (!(limit > 0)) return -1e6;
-    return 1 - need / limit;
+    if (need <= 0) return 1;
+    const double margin = limit > 0 ? 1 - need / limit : -1e6;
+    return margin > -1e6 ? margin : -1e6;
 }
 constexpr double margin_of(units::second need, units::second limit) { return margin_of(need.value, limit.value); }
 

@@ -131,6 +131,12 @@ constexpr colocated_step helix(const serving_work& w, const device& d, const col
     return s;
 }
 
+namespace detail {
+constexpr double whole(double n) { // a double of 2^53 or more has no fraction
+    return n < 0x1p53 ? (n > 0 ? static_cast<double>(static_cast<std::int64_t>(n)) : 0) : n;
+}
+} // namespace detail
+
 struct batch {
     double requests = 0;
     units::second step{};
@@ -145,8 +151,7 @@ constexpr batch largest_batch(batch high, units::second least, units::second lim
     if (below > 0) return {};
     for (int i = 0; i < 6 && high.requests - low.requests > 1 + high.requests / 64; ++i) {
         const double guess = low.requests + (high.requests - low.requests) * below / (below - above);
-        const double at =
-            guess > low.requests + 1 ? static_cast<double>(static_cast<std::int64_t>(guess)) : low.requests + 1;
+        const double at = guess > low.requests + 1 ? detail::whole(guess) : low.requests + 1;
         const batch now{at, step(at)};
         if (now.step > limit) { // Illinois: an end that stays counts half the next time
             high = now;
@@ -162,9 +167,6 @@ constexpr batch largest_batch(batch high, units::second least, units::second lim
 }
 
 namespace detail {
-constexpr double whole(double n) { // a double of 2^53 or more has no fraction
-    return n < 0x1p53 ? (n > 0 ? static_cast<double>(static_cast<std::int64_t>(n)) : 0) : n;
-}
 // `devices` serve one batch together.
 constexpr colocated_plan plan_of(const colocated_options& o, double devices, const batch& b) {
     if (b.requests < 1) return {};
