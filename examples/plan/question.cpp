@@ -232,6 +232,7 @@ std::vector<alternative> alternatives(const plan::deployment& d) {
         if (on->scale_up_size >= ranks) continue;
         o.ranks = on->scale_up_size;
         add("EP within a scale-up domain", best_wide_ep(w, *on, o));
+        add("Helix within a scale-up domain", best_helix(w, *on, o));
     }
     std::ranges::sort(all, {}, [](const alternative& each) { return std::tuple(-each.plan.rate, each.name); });
     return all;

@@ -119,7 +119,7 @@ std::string as_text(const question& q, const answer& a) {
     out += "\n  the same ranks colocated\n";
     for (const alternative& each : others) {
         const std::string name = each.name + " on " + each.device;
-        out += "  " + name + std::string(name.size() < 40 ? 40 - name.size() : 0, ' ') + "  " + offers(each) + ", " +
+        out += "  " + name + std::string(name.size() < 44 ? 44 - name.size() : 0, ' ') + "  " + offers(each) + ", " +
                ms(each.plan.per_token) + "\n";
     }
     if (others.empty()) out += "  nothing fits\n";

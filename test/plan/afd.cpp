@@ -184,6 +184,26 @@ TEST_CASE("advice does not forbid a plan") {
     CHECK(lopsided.ok());
 }
 
+TEST_CASE("Helix is compared where it is at its best: in a scale-up domain, over all ranks if the model is too large") {
+    const auto on_h200 = [](const model& m) {
+        return changed([&](deployment& d) {
+            d.what = m;
+            d.attention = d.ffn = catalog::h200;
+            d.per_token = units::second(0.2);
+        });
+    };
+    const auto over = [](const deployment& d, double ranks) {
+        const colocated_options o{.ranks = ranks, .per_token = d.per_token, .reached = d.reached_ffn};
+        return best_helix(work_of(d.what, d.context, d.weights), d.ffn, o);
+    };
+    const deployment fits = on_h200(catalog::deepseek_v3), large = on_h200(catalog::deepseek_v4_pro);
+    CHECK(over(fits, 8).rate > 2 * over(fits, 48).rate);
+    CHECK(judge(fits).helix.rate == over(fits, 8).rate);
+    CHECK_FALSE(over(large, 8).feasible());
+    CHECK(over(large, 48).feasible());
+    CHECK(judge(large).helix.rate == over(large, 48).rate);
+}
+
 TEST_CASE("a hop's latency is paid by every way of serving and occupies nobody") {
     const auto late = [](double seconds) {
         return judge(changed([&](deployment& d) {

@@ -184,18 +184,20 @@ namespace detail {
 // What one kind of device would do colocated, on all ranks and in one scale-up domain.
 constexpr void compare(verdict& v, best_colocated& best, const deployment& d, const serving_work& w, const device& on,
                        const stage_costs& costs, const efficiency& reached, double dollars) {
-    colocated_options o{.ranks = static_cast<double>(d.attention_ranks + d.ffn_ranks),
-                        .per_token = d.per_token,
-                        .accepted = d.accepted,
-                        .reached = reached,
-                        .wire = d.wire,
-                        .usable_memory = d.usable_memory,
-                        .latency = d.latency};
+    const colocated_options o{.ranks = static_cast<double>(d.attention_ranks + d.ffn_ranks),
+                              .per_token = d.per_token,
+                              .accepted = d.accepted,
+                              .reached = reached,
+                              .wire = d.wire,
+                              .usable_memory = d.usable_memory,
+                              .latency = d.latency};
     best.take(v.wide_ep, best_wide_ep(w, on, o, costs), dollars);
-    best.take(v.helix, best_helix(w, on, o, costs), dollars);
-    if (on.scale_up_size >= o.ranks) return;
-    o.ranks = on.scale_up_size;
-    best.take(v.domain_ep, best_wide_ep(w, on, o, costs), dollars);
+    colocated_options domain = o;
+    domain.ranks = on.scale_up_size < o.ranks ? on.scale_up_size : o.ranks;
+    // Helix exchanges in every layer: over a card only where a domain is too small or too slow.
+    const colocated_plan near = best_helix(w, on, domain, costs);
+    best.take(v.helix, near.feasible() || domain.ranks == o.ranks ? near : best_helix(w, on, o, costs), dollars);
+    if (domain.ranks < o.ranks) best.take(v.domain_ep, best_wide_ep(w, on, domain, costs), dollars);
 }
 } // namespace detail
 
