@@ -76,6 +76,16 @@ TEST_CASE("a request too long for one device is served by Helix alone") {
     CHECK(helix.per_token <= units::second(0.1));
 }
 
+TEST_CASE("all that Helix sends takes what kernels reach of a wire") {
+    const serving_work w = deepseek(4096);
+    const auto way = [&](double share) {
+        colocated_options o = within(0.1, 8);
+        o.reached.combine = share;
+        return helix(w, catalog::h200, o, costs_on(w, catalog::h200, o.reached)).way;
+    };
+    CHECK(way(0.5).value == doctest::Approx(2 * way(1).value));
+}
+
 TEST_CASE("one short request after the other is no work for sixty-four ranks") {
     const serving_work w = deepseek(1024);
     CHECK(best_wide_ep(w, catalog::gb200, within(0.05, 64)).rate >

@@ -125,7 +125,7 @@ constexpr colocated_step helix(const serving_work& w, const device& d, const col
     colocated_step s(costs, {.attention = o.ranks, .projections = o.ranks, .experts = o.ranks});
     const units::byte sums(2 * 2 * w.hidden * stored::bf16.bytes());
     s.fixed_way = o.latency * (w.layers * (one.ranks > 1 ? 3 : 2));
-    if (wire.value > 0) s.way = (helix_bytes(one, tensor) / wire + sums / (wire * o.reached.combine)) * w.layers;
+    if (wire.value > 0) s.way = (helix_bytes(one, tensor) + sums) / (wire * o.reached.combine) * w.layers;
     s.head = flop_time(w.head, d, math::bf16, o.reached) / o.ranks;
     s.head_read = w.head_table / (d.bandwidth * (o.reached.weights * o.ranks));
     return s;
