@@ -536,7 +536,7 @@ std::variant<std::vector<token_id>, api_error> parse_detokenize(std::string_view
 
 std::optional<api_error> wrong_length(const generation& want, std::uint64_t prompt_tokens, const api_limits& limits) {
     const std::string field = want.chat ? "messages" : "prompt";
-    if (prompt_tokens == 0) return api_error{400, "the prompt has no tokens", field};
+    if (prompt_tokens == 0) return api_error{400, "the prompt has no tokens", field, "invalid_request_error", ""};
     const std::uint64_t least = want.max_tokens.value_or(1), need = prompt_tokens + least;
     if (need <= limits.context) return std::nullopt;
     return api_error{400,
