@@ -355,6 +355,8 @@ loaded_model read_hf_config(std::string_view text, const std::string& file, std:
     } catch (const json::parse_error& fault) {
         throw bad_input(file + ": byte " + std::to_string(fault.byte) +
                         ": this is no JSON; is it the config.json of a model?");
+    } catch (const json::out_of_range&) {
+        throw bad_input(file + ": holds a number that no machine can hold");
     }
     if (!root.is_object()) throw bad_input(file + ": is no object; is it the config.json of a model?");
 
