@@ -32,6 +32,8 @@ public:
     // `dead`: its process is known to have ended, so it can touch nothing any more. If that is not known the fabric
     // must find out: it stays connected while transfers are in flight, whose pages are free again when it has.
     virtual void disconnect(ashlar::fabric::peer_id peer, bool dead) = 0;
+    // One that was disconnected while it may have lived has ended after all.
+    virtual void ended(ashlar::fabric::peer_id peer) = 0;
     virtual void wait(ashlar::duration most) = 0; // until something may have come
 
     virtual ashlar::result<ashlar::kv::granted> grant(ashlar::request_id request, std::uint32_t prompt_tokens,

@@ -2,6 +2,7 @@
 // carrier over any fabric: a template that carrier_window.cpp and carrier_ofi.cpp instantiate, each for its own.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,6 +52,13 @@ public:
             part(peer);
         else
             leaving_.push_back({peer, net_.state(peer).generation});
+    }
+    void ended(ashlar::fabric::peer_id peer) override {
+        const auto it = std::find_if(leaving_.begin(), leaving_.end(), [&](const leaver& e) { return e.peer == peer; });
+        if (it == leaving_.end()) return; // it has left, or is back
+        const leaver each = *it;
+        leaving_.erase(it);
+        if (net_.state(each.peer).generation == each.generation) part(each.peer);
     }
     void wait(ashlar::duration most) override { (void)net_.wait(most); }
 

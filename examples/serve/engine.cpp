@@ -61,6 +61,7 @@ struct sequence {
 struct neighbour {
     al::epoch_id epoch;
     al::fabric::peer_id at;
+    bool gone = false; // disconnected, and kept until its process is known to have ended
 };
 
 class engine {
@@ -279,6 +280,7 @@ private:
         me.as = as_;
         me.epoch = epoch_;
         me.pid = static_cast<std::uint32_t>(::getpid());
+        me.pid_space = process_namespace();
         me.blocks_total = layout_.shape.blocks;
         me.tokens_per_block = kv_layout::tokens_per_block;
         me.batch_tokens_max = how_.batch_tokens;
@@ -301,11 +303,12 @@ private:
     bool hear(const wire::peer& f) {
         if (!live_ || !carrier_) return false;
         for (const auto& [instance, other] : neighbours_) { // known from the time before this router
-            if (other.epoch == f.epoch) {
+            if (other.epoch == f.epoch && !other.gone) {
                 neighbours_[f.instance.value] = other;
                 return true;
             }
         }
+        std::erase_if(neighbours_, [&](const auto& each) { return each.second.epoch == f.epoch; }); // it is back
         const auto at = carrier_->connect(f.address);
         if (!at) {
             spdlog::error("cannot connect to a peer over {}: {} ({}, {})", carrier_->name(),
@@ -319,8 +322,11 @@ private:
         const auto it = neighbours_.find(f.instance.value);
         if (it == neighbours_.end() || it->second.epoch != f.epoch) return true;
         const auto peer = it->second.at;
-        neighbours_.erase(it);
-        carrier_->disconnect(peer, f.dead);
+        if (std::exchange(it->second.gone, true))
+            carrier_->ended(peer); // said a second time only when it has
+        else
+            carrier_->disconnect(peer, f.dead);
+        if (f.dead) neighbours_.erase(it);
         return true;
     }
     bool hear(const wire::shutdown&) {
@@ -359,7 +365,7 @@ private:
             answer.ticket.assign(granted->ticket.begin(), granted->ticket.end());
         } else if (f.as == sched::role::prefill) {
             const auto to = neighbours_.find(f.peer.value);
-            if (to == neighbours_.end()) return give_up({al::errc::peer_down, al::origin::app});
+            if (to == neighbours_.end() || to->second.gone) return give_up({al::errc::peer_down, al::origin::app});
             const auto transfer = carrier_->send(s.key, to->second.at, f.ticket, monotonic());
             if (!transfer) {
                 spdlog::warn("a ticket is refused: {}", al::to_string(transfer.error().code));

@@ -139,12 +139,21 @@ void engines::drop(const pointer& one, std::string_view why, bool dead) {
         return;
     }
     spdlog::warn("engine {} (pid {}) is down: {}", keep->name, keep->facts.pid, why);
-    for (const auto& other : all_) {
-        if (!other->live() || !exchange_kv(*other, *keep)) continue;
-        other->line.send(wire::to_engine(wire::peer_gone{keep->instance, keep->facts.epoch, dead}));
-        write_later(other);
+    tell_peers(*keep, dead);
+    if (!dead && keep->process.is_open()) { // it may live on, or be about to end: its peers hear when it has
+        keep->process.async_wait(asio::posix::descriptor_base::wait_read, [this, keep](error_code ec) {
+            if (!ec) tell_peers(*keep, true);
+        });
     }
     tell_.down(*keep);
+}
+
+void engines::tell_peers(const engine_connection& gone, bool dead) {
+    for (const auto& other : all_) {
+        if (!other->live() || !exchange_kv(*other, gone)) continue;
+        other->line.send(wire::to_engine(wire::peer_gone{gone.instance, gone.facts.epoch, dead}));
+        write_later(other);
+    }
 }
 
 bool engines::hear(const pointer& one, const wire::response& frame) {
@@ -182,6 +191,7 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
     one->name = name_for(*one);
     one->instance = {++instances_};
     one->stage = engine_connection::is_live;
+    if (const int fd = process_behind(one->line.fd(), facts.pid, facts.pid_space); fd >= 0) one->process.assign(fd);
     one->line.send(wire::to_engine(wire::welcome{one->instance, agreed_.heartbeat_ms}));
     for (const auto& other : all_) {
         if (other == one || !other->live() || !exchange_kv(*other, *one)) continue;

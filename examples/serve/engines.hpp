@@ -25,11 +25,12 @@
 namespace serve {
 
 struct engine_connection {
-    engine_connection(boost::asio::io_context& loop, int fd) : line(fd), watch(loop, fd) {}
+    engine_connection(boost::asio::io_context& loop, int fd) : line(fd), watch(loop, fd), process(loop) {}
     ~engine_connection();
     bool live() const { return stage == is_live; }
     link line;
     boost::asio::posix::stream_descriptor watch;
+    boost::asio::posix::stream_descriptor process; // open where its end can be seen: on this machine
     enum { challenged, proven, is_live, fenced } stage = challenged;
     ashlar::digest128 nonce;
     wire::hello facts;
@@ -70,6 +71,7 @@ private:
     void listen_to(const pointer& one);
     void write_later(const pointer& one);
     void drop(const pointer& one, std::string_view why, bool dead = false);
+    void tell_peers(const engine_connection& gone, bool dead);
     bool hear(const pointer& one, const wire::response& frame);
     bool hear(const pointer& one, wire::hello& frame);
     std::string name_for(const engine_connection& one) const;

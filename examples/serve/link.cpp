@@ -11,6 +11,8 @@
 #include <netinet/tcp.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -165,6 +167,25 @@ bool is_of_this_machine(const std::string& host) {
     const int fd = listen_on((host.find(':') == std::string::npos ? host : "[" + host + "]") + ":0", 1, why);
     if (fd >= 0) ::close(fd);
     return fd >= 0;
+}
+
+std::uint64_t process_namespace() {
+    struct stat found{};
+    return ::stat("/proc/self/ns/pid", &found) == 0 ? found.st_ino : 0;
+}
+
+int process_behind(int socket_fd, std::uint32_t pid, std::uint64_t pid_space) {
+    sockaddr_storage bytes{};
+    socklen_t size = sizeof bytes;
+    if (pid_space == 0 || pid_space != process_namespace() ||
+        ::getpeername(socket_fd, reinterpret_cast<sockaddr*>(&bytes), &size) != 0)
+        return -1;
+    const auto& in = reinterpret_cast<const sockaddr_in&>(bytes);
+    const auto& in6 = reinterpret_cast<const sockaddr_in6&>(bytes);
+    const bool here = bytes.ss_family == AF_UNIX ||
+                      (bytes.ss_family == AF_INET && ntohl(in.sin_addr.s_addr) >> 24 == 127) ||
+                      (bytes.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr));
+    return here ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1;
 }
 
 std::string address_of(int listening_fd) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -55,7 +56,10 @@ int connect_to(const std::string& address, std::string& why);
 int listen_on(const std::string& address, int backlog, std::string& why);
 bool is_loopback(const std::string& address);     // abstract names too
 bool is_of_this_machine(const std::string& host); // a host without a port
-std::string address_of(int listening_fd);         // as a client would write it
+std::uint64_t process_namespace();
+// A descriptor that is readable once the process behind a socket of this machine has ended; -1 where nobody can tell.
+int process_behind(int socket_fd, std::uint32_t pid, std::uint64_t pid_space);
+std::string address_of(int listening_fd); // as a client would write it
 
 ashlar::key128 random_key();
 std::uint64_t random_word();

@@ -81,6 +81,7 @@ struct hello {
     al::digest128 model;            // of the model file's metadata: everybody must agree
     std::string fabric;             // "ofi:net", "window"
     std::vector<std::byte> address; // of the fabric endpoint
+    std::uint64_t pid_space = 0;    // number of the process namespace that pid is of
     static constexpr auto fields = std::tuple{&hello::as,
                                               &hello::epoch,
                                               &hello::pid,
@@ -91,7 +92,8 @@ struct hello {
                                               &hello::layout,
                                               &hello::model,
                                               &hello::fabric,
-                                              &hello::address};
+                                              &hello::address,
+                                              &hello::pid_space};
 };
 struct welcome {
     al::instance_id instance;
