@@ -15,7 +15,6 @@
 // HPL-98-69R1, 1998; the cost is ours. Equal priorities: first come, first to go. O(log pages): a binary heap.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include <ashlar/core/containers.hpp>
@@ -52,7 +51,7 @@ public:
             blocks_[page].place = no_page;
             if (size_) put(0, last), sink(0);
             if (!may(page)) continue;
-            clock_ = std::max(clock_, blocks_[page].priority);
+            clock_ = clock_ < blocks_[page].priority ? blocks_[page].priority : clock_;
             return page;
         }
         return no_page;

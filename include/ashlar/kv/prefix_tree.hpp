@@ -9,7 +9,6 @@
 // find(parent, block) -> page, add(parent, block, page) -> page that now stands for the block, remove(parent, page).
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -33,7 +32,8 @@ public:
     // Pages of the longest known prefix, into `found`. Nothing changes: not even who goes first.
     std::uint32_t match(std::span<const token_id> tokens, std::span<std::uint32_t> found) const {
         const std::size_t size = options_.tokens_per_block;
-        const std::size_t limit = tokens.empty() ? 0 : std::min(found.size(), (tokens.size() - 1) / size);
+        const std::size_t whole = tokens.empty() ? 0 : (tokens.size() - 1) / size;
+        const std::size_t limit = whole < found.size() ? whole : found.size();
         std::uint32_t hits = 0, page = no_page;
         for (; hits < limit; ++hits) {
             page = lookup_.find(page, tokens.data() + hits * size);

@@ -11,7 +11,6 @@
 // queue.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include <ashlar/core/containers.hpp>
@@ -27,10 +26,8 @@ public:
 
     explicit s3_fifo(std::uint32_t pages)
         : links_(pages), blocks_(pages),
-          small_min_(
-              std::max(std::uint32_t{1}, static_cast<std::uint32_t>(std::uint64_t{pages} * small_percent / 100))),
-          ghosts_(std::max(std::uint32_t{1}, pages - small_min_)),
-          ghost_slots_(static_cast<std::uint32_t>(ghosts_.size())) {}
+          small_min_(at_least_one(static_cast<std::uint32_t>(std::uint64_t{pages} * small_percent / 100))),
+          ghosts_(at_least_one(pages - small_min_)), ghost_slots_(static_cast<std::uint32_t>(ghosts_.size())) {}
 
     void insert(std::uint32_t page, std::uint64_t identity, std::uint32_t) {
         const bool known = forget(identity);
@@ -39,7 +36,7 @@ public:
     }
     void use(std::uint32_t page) {
         block& b = blocks_[page];
-        b.uses = static_cast<std::uint8_t>(std::min<std::uint32_t>(b.uses + 1, uses_max));
+        b.uses = static_cast<std::uint8_t>(b.uses < uses_max ? b.uses + 1 : uses_max);
         if (links_.linked(page)) return;
         b.in_main = true;
         links_.push_newest(main_, page);
@@ -66,6 +63,8 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t at_least_one(std::uint32_t n) { return n == 0 ? 1 : n; }
+
     struct block {
         std::uint64_t identity = 0;
         std::uint8_t uses = 0;
