@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-VERSION, ROUNDS, FEW, MANY = "0.12.0", 3, 100, 1100
+VERSION, ROUNDS, FEW, MANY = "0.12.0", 7, 100, 1100
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 program = sys.argv[1]
 
