@@ -47,3 +47,17 @@ TEST_CASE("a record that makes no sense is damage, not an end") {
     CHECK(in.end() == log_end::corrupt);
     CHECK_FALSE(in.ok());
 }
+
+TEST_CASE("a clock that goes back, starts before zero or stands at never is damage") {
+    const std::int64_t clocks[][2] = {{5, 4}, {-1, 0}, {0, INT64_MIN}, {INT64_MAX, INT64_MAX}, {5, INT64_MAX}};
+    for (const auto& [first, second] : clocks) {
+        std::array<std::byte, 512> buffer{};
+        byte_writer out(buffer);
+        write_log_head(out, small_options);
+        write_record(out, {first}, tick{}, {});
+        write_record(out, {second}, tick{}, {});
+        log_reader in(out.written());
+        while (in.next()) continue;
+        CHECK(in.end() == log_end::corrupt);
+    }
+}

@@ -83,7 +83,9 @@ public:
         const bool known = decode(one, r.what);
         r.action_count = one.get<std::uint32_t>();
         r.action_bytes = one.take(one.left());
-        if (!known || !one.ok()) return end_ = log_end::corrupt, std::nullopt;
+        const bool later = r.now >= last_ && r.now < instant::never(); // a clock neither goes back nor reaches the end
+        if (!known || !one.ok() || !later) return end_ = log_end::corrupt, std::nullopt;
+        last_ = r.now;
         return r;
     }
 
@@ -92,6 +94,7 @@ public:
 private:
     byte_reader in_;
     pd_options options_{};
+    instant last_{};
     log_end end_ = log_end::clean;
 };
 

@@ -42,9 +42,10 @@ class pd : public lifecycle {
 public:
     explicit pd(const pd_options& options) : lifecycle(options) {}
 
-    // Replaces what `out` held. Events that match nothing alive are counted and otherwise ignored.
+    // Replaces what `out` held. Events that match nothing alive are counted and otherwise ignored. `now` never goes
+    // back and is never instant::never(), at which everything that has no deadline would be due.
     void step(const event& e, instant now, actions& out) {
-        ASHLAR_ASSERT(out.capacity() >= actions_max());
+        ASHLAR_ASSERT(out.capacity() >= actions_max() && now >= now_ && now < instant::never());
         out.clear();
         out_ = &out;
         now_ = now;
