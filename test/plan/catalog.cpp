@@ -78,8 +78,7 @@ TEST_CASE("every device says where its numbers are from, and how sure they are")
         CHECK(d->source[0] != 0);
         CHECK(d->as_of.year >= 2025);
         CHECK(d->as_of.month >= 1);
-        CHECK(d->memory.value > 0);
-        CHECK(d->bandwidth.value > 0);
+        CHECK(well_formed(*d));
         CHECK(d->dense.bf16 + d->dense.fp8 + d->dense.fp4 > units::flop_rate());
         CHECK((d->scale_up_size == 1 || d->scale_up_size >= 8));
     }

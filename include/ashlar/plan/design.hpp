@@ -137,7 +137,8 @@ constexpr bool complete(design_point& p, const design_query& q) {
 
 // Query heads in steps that tensor cores and eight ranks like, experts that divide over servers, widths of 512.
 constexpr void search(design_set& found, const design_query& q) {
-    ASHLAR_ASSERT(q.card.value > 0 && q.ffn.bandwidth.value > 0 && q.layers > q.dense_layers && q.per_token.value > 0);
+    ASHLAR_ASSERT(q.card.value > 0 && well_formed(q.attention) && well_formed(q.ffn) && q.layers > q.dense_layers &&
+                  q.per_token.value > 0);
     const auto shape = [&](design_point p) { // widths that make the parameters asked for
         const double each = 3.0 * p.hidden * (p.experts + 1) * (q.layers - q.dense_layers) * 512;
         model without = model_of(q, p);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 #include <ashlar/core/quantity.hpp>
 #include <ashlar/plan/precision.hpp>
@@ -41,6 +42,19 @@ struct device {
 
     friend constexpr bool operator==(const device&, const device&) = default;
 };
+
+// What the formulas take for granted, for a device that was read from somewhere: memory, bandwidth and a peak, nothing
+// negative. No comparison holds of a NaN.
+constexpr bool well_formed(const device& d) {
+    const peaks& p = d.dense;
+    double most = 0;
+    for (const double n : {p.fp32.value, p.bf16.value, p.fp8.value, p.int8.value, p.fp4.value}) {
+        if (!(n >= 0)) return false;
+        most = n > most ? n : most;
+    }
+    return most > 0 && d.memory.value > 0 && d.bandwidth.value > 0 && d.scale_up.value >= 0 && d.scale_out.value >= 0 &&
+           d.scale_up_size >= 1 && d.power.value >= 0 && d.price.value >= 0;
+}
 
 // The peak of this arithmetic; 0 if the device does not have it.
 constexpr units::flop_rate peak(const device& d, math in) {
