@@ -106,10 +106,10 @@ int show_sweep(const std::vector<std::string>& words, bool machine) {
         const candidate& best = each.got.best;
         any = any || each.got.found;
         const std::vector<alternative> others = alternatives(best.what);
-        const alternative* other = best_of(others);
-        const std::string colocated = !other                           ? "-"
-                                      : other->dollars_per_million > 0 ? fixed(other->dollars_per_million, 3)
-                                                                       : significant(other->plan.rate);
+        const std::string colocated = others.empty() ? "-"
+                                      : others.front().dollars_per_million > 0
+                                          ? fixed(others.front().dollars_per_million, 3)
+                                          : significant(others.front().plan.rate);
         const plan::verdict& v = best.judged;
         rows.push_back({each.asked.model.shape.name, each.asked.attention.name, each.asked.ffn.name,
                         tokens_text(each.asked.context), significant(each.asked.per_token.value * 1e3) + " ms",
@@ -138,7 +138,7 @@ int show_design(const std::vector<std::string>& words, bool machine) {
 
 int show_list(bool machine) {
     json out;
-    std::vector<std::vector<std::string>> models{{"model", "weights", "active", "layers", "KV a token at 32Ki"}};
+    std::vector<std::vector<std::string>> models{{"model", "weights", "active", "layers", "KV at 32Ki"}};
     for (const named_model& each : all_models()) {
         const plan::weights w = count_weights(*each.shape);
         const double kv = plan::work_per_token(*each.shape, units::token(32768)).kv.value;

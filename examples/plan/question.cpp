@@ -5,8 +5,9 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <iterator>
-#include <tuple>
+#include <utility>
 
 namespace planner {
 
@@ -34,6 +35,9 @@ units::token read_context(const std::string& text) {
     const double n = read_count(text);
     if (n > 1e9) throw bad_input("more than 10^9 tokens are not planned for");
     return units::token(n);
+}
+units::second read_time(const std::string& text) { // none is a time as well
+    return text == "0" ? units::second() : read_duration(text);
 }
 std::string as_it_is(const std::string& text) { return text; }
 std::array<int, 2> read_ratio(const std::string& text) { // 3, 3:2 or 3A2F
@@ -186,9 +190,13 @@ question read_question(const asked& words) {
     q.micro_batches = words.one("micro_batches", read_micro_batches, 0);
     if (words.has("ratio")) std::ranges::copy(words.one("ratio", read_ratio), q.ratio);
     q.requests = words.one("requests", read_count, 0.0);
-    q.gap = words.one("gap", read_duration, units::second());
-    q.latency = words.one("latency", read_duration, units::second());
-    q.jitter = words.one("jitter", read_duration, units::second());
+    q.gap = words.one("gap", read_time, units::second());
+    q.latency = words.one("latency", read_time, units::second());
+    q.jitter = words.one("jitter", read_time, units::second());
+    if (q.gap >= q.per_token * q.accepted) {
+        throw bad_input("gap= leaves nothing of a step: slo= times accept= is " +
+                        significant(q.per_token.value * q.accepted * 1e3) + " ms");
+    }
     q.reached = words.one("reach", read_reach, q.reached);
     q.usable_memory = words.one("memory", read_share, q.usable_memory);
     check(q);
@@ -212,37 +220,30 @@ void check(const question& q) {
 }
 
 std::vector<alternative> alternatives(const plan::deployment& d) {
-    const plan::serving_work w = work_of(d.what, d.context, d.weights);
-    std::vector<alternative> all;
-    for (const plan::device* on : {&d.attention, &d.ffn}) {
-        if (on == &d.ffn && d.ffn == d.attention) break;
-        const double ranks = d.attention_ranks + d.ffn_ranks;
-        plan::colocated_options o{.ranks = ranks,
-                                  .per_token = d.per_token,
-                                  .accepted = d.accepted,
-                                  .reached = d.reached_attention,
-                                  .wire = d.wire,
-                                  .usable_memory = d.usable_memory,
-                                  .latency = d.latency};
+    struct ranked {
+        double worth;
+        alternative what;
+    };
+    std::vector<ranked> all;
+    const bool priced = d.attention.price.value > 0 && d.ffn.price.value > 0; // judge() compares rates if not
+    const auto ask = [&](const plan::device& on, const plan::efficiency& reached) {
+        const plan::colocated_ways ways = colocated_ways_of(d, on, reached);
         const auto add = [&](const char* name, const plan::colocated_plan& p) {
-            if (p.feasible()) all.push_back({name, on->name, p, on->price.value / p.rate * 1e6});
+            if (!p.feasible()) return;
+            all.push_back(
+                {priced ? p.rate / on.price.value : p.rate,
+                 {.name = name, .device = on.name, .plan = p, .dollars_per_million = on.price.value / p.rate * 1e6}});
         };
-        add("wide EP over all ranks", best_wide_ep(w, *on, o));
-        add("Helix over all ranks", best_helix(w, *on, o));
-        if (on->scale_up_size >= ranks) continue;
-        o.ranks = on->scale_up_size;
-        add("EP within a scale-up domain", best_wide_ep(w, *on, o));
-        add("Helix within a scale-up domain", best_helix(w, *on, o));
-    }
-    std::ranges::sort(all, {}, [](const alternative& each) { return std::tuple(-each.plan.rate, each.name); });
-    return all;
-}
-
-const alternative* best_of(const std::vector<alternative>& all) {
-    const auto at = std::ranges::max_element(all, {}, [](const alternative& each) {
-        return each.dollars_per_million > 0 ? 1 / each.dollars_per_million : each.plan.rate;
-    });
-    return at == all.end() ? nullptr : &*at;
+        add("wide EP over all ranks", ways.wide_ep);
+        add("EP within a scale-up domain", ways.domain_ep);
+        add(ways.helix_over > ways.domain ? "Helix over all ranks" : "Helix within a scale-up domain", ways.helix);
+    };
+    ask(d.attention, d.reached_attention);
+    if (d.ffn != d.attention) ask(d.ffn, d.reached_ffn);
+    std::ranges::stable_sort(all, std::greater{}, &ranked::worth);
+    std::vector<alternative> best_first;
+    for (ranked& each : all) best_first.push_back(std::move(each.what));
+    return best_first;
 }
 
 answer solve(const question& q) {

@@ -57,16 +57,14 @@ struct answer {
 };
 answer solve(const question& q);
 
-// What as many devices of one of the two kinds would do without disaggregation; what does not fit is left out. These
-// are the plans that the verdict compares with.
+// What as many devices of one of the two kinds would do without disaggregation, as the verdict compares them: the best
+// first, by price if both devices have one, else by speed. What does not fit is left out.
 struct alternative {
     std::string name, device;
     plan::colocated_plan plan;
     double dollars_per_million = 0; // 0: no price
 };
 std::vector<alternative> alternatives(const plan::deployment& d);
-// The cheapest, or the fastest if there are no prices; nullptr if there is none.
-const alternative* best_of(const std::vector<alternative>& all);
 
 const reason_words& words_of(plan::reason r);
 

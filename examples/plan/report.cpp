@@ -79,12 +79,14 @@ std::string as_text(const question& q, const answer& a) {
                       ms(q.per_token) + " a token: attention on " + q.attention.name + ", experts on " + q.ffn.name +
                       "\n\n";
     const std::vector<alternative> others = alternatives(d);
-    const alternative* other = best_of(others);
     if (!a.found) {
         out += "INFEASIBLE: " + refusal(a.best) + ". The plan that misses by least:\n\n";
     } else if (v.has(plan::reason::beaten_by)) {
         out += "FEASIBLE, but the same devices do better colocated" +
-               (other ? ": " + other->name + " on " + other->device + ", " + offers(*other) : "") + "\n\n";
+               (others.empty()
+                    ? ""
+                    : ": " + others.front().name + " on " + others.front().device + ", " + offers(others.front())) +
+               "\n\n";
     } else {
         out += "FEASIBLE\n\n";
     }

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "deployments.hpp"
@@ -90,6 +91,8 @@ TEST_CASE("numbers that no comparison holds of, negative times and shares of not
     CHECK_FALSE(well_formed(changed([](deployment& d) { d.ratio_loss_max = 0; })));
     CHECK_FALSE(well_formed(changed([](deployment& d) { d.attention_ranks = 2'000'000'000; })));
     CHECK_FALSE(well_formed(changed([](deployment& d) { d.what.groups[0].mix.sees.ratio = 0; })));
+    CHECK_FALSE(well_formed(changed([&](deployment& d) { d.attention.memory = units::byte(nan); })));
+    CHECK_FALSE(well_formed(changed([](deployment& d) { d.ffn.scale_up_size = 0; })));
 }
 
 TEST_CASE("what is beyond any number is refused, with margins that are numbers") {
@@ -204,6 +207,24 @@ TEST_CASE("Helix is compared where it is at its best: in a scale-up domain, over
     CHECK(judge(large).helix.rate == over(large, 48).rate);
 }
 
+TEST_CASE("what a plan is compared with can be asked for, and is what the verdict holds") {
+    const deployment& d = deployments::step3; // H20 and H800
+    const verdict v = judge(d);
+    const colocated_ways on_h20 = colocated_ways_of(d, d.attention, d.reached_attention),
+                         on_h800 = colocated_ways_of(d, d.ffn, d.reached_ffn);
+    CHECK(v.wide_ep.rate == std::max(on_h20.wide_ep.rate, on_h800.wide_ep.rate));
+    CHECK(v.domain_ep.rate == std::max(on_h20.domain_ep.rate, on_h800.domain_ep.rate));
+    CHECK(v.helix.rate == std::max(on_h20.helix.rate, on_h800.helix.rate));
+    double worth = 0; // tokens a dollar
+    for (const colocated_plan& p : {on_h20.wide_ep, on_h20.domain_ep, on_h20.helix}) {
+        worth = std::max(worth, p.rate / d.attention.price.value);
+    }
+    for (const colocated_plan& p : {on_h800.wide_ep, on_h800.domain_ep, on_h800.helix}) {
+        worth = std::max(worth, p.rate / d.ffn.price.value);
+    }
+    CHECK(v.best_colocated == worth);
+}
+
 TEST_CASE("a hop's latency is paid by every way of serving and occupies nobody") {
     const auto late = [](double seconds) {
         return judge(changed([&](deployment& d) {
@@ -279,4 +300,12 @@ TEST_CASE("the fourth point of FastAFD is out of order with its own eight thousa
     const auto step = [](const fastafd::point& p) { return p.requests * p.trays / (p.trays + 1) / p.afd_rate; };
     CHECK(step(fastafd::points[3]) > 1.1 * step(fastafd::points[2]));
     CHECK(fastafd::predicted(fastafd::points[3]) > 0); // measured: -10.1 %
+    // Every other rate is below its published one; so is this one at 3:1, and there it has the sign.
+    for (const fastafd::point& p : fastafd::points) {
+        CHECK((fastafd::afd_rate(p) < p.afd_rate) == (&p != &fastafd::points[3]));
+    }
+    fastafd::point few = fastafd::points[3];
+    few.trays = 3;
+    CHECK(fastafd::afd_rate(few) < few.afd_rate);
+    CHECK(std::abs(fastafd::predicted(few) - few.measured()) <= 0.03);
 }

@@ -76,6 +76,27 @@ TEST_CASE("a request too long for one device is served by Helix alone") {
     CHECK(helix.per_token <= units::second(0.1));
 }
 
+TEST_CASE("a domain that holds all ranks is compared once, and Helix leaves one that is too small") {
+    const auto ways = [](const model& m, const device& on, double ranks) {
+        const serving_work w = work_of(m, 4096_tokens, stored::fp8);
+        const colocated_options o = within(0.2, ranks);
+        return best_ways(w, on, o, costs_on(w, on, o.reached));
+    };
+    const colocated_ways one = ways(catalog::deepseek_v3, catalog::gb200, 64);
+    CHECK(one.wide_ep.feasible());
+    CHECK_FALSE(one.domain_ep.feasible());
+    CHECK(one.domain == 64);
+    CHECK(one.helix_over == 64);
+    const colocated_ways eight = ways(catalog::deepseek_v3, catalog::h200, 48);
+    CHECK(eight.domain_ep.feasible());
+    CHECK(eight.domain == 8);
+    CHECK(eight.helix_over == 8);
+    const colocated_ways large = ways(catalog::deepseek_v4_pro, catalog::h200, 48); // 1.6 TB
+    CHECK_FALSE(large.domain_ep.feasible());
+    CHECK(large.helix.feasible());
+    CHECK(large.helix_over == 48);
+}
+
 TEST_CASE("all that Helix sends takes what kernels reach of a wire") {
     const serving_work w = deepseek(4096);
     const auto way = [&](double share) {

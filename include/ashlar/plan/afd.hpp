@@ -86,7 +86,7 @@ constexpr bool has_arithmetic(const deployment& d) {
 // What judge() takes for granted: ask it of numbers that a user typed. No comparison holds of a NaN.
 constexpr bool well_formed(const deployment& d) {
     constexpr int most = 1 << 30; // ranks of a side: both together are a number
-    return well_formed(d.what) && has_arithmetic(d) && d.attention.bandwidth.value > 0 && d.ffn.bandwidth.value > 0 &&
+    return well_formed(d.what) && well_formed(d.attention) && well_formed(d.ffn) && has_arithmetic(d) &&
            d.attention_ranks >= 1 && d.attention_ranks <= most && d.ffn_ranks >= 1 && d.ffn_ranks <= most &&
            d.ffn_group >= 1 && d.ffn_ranks % d.ffn_group == 0 && d.attention_cut >= 1 && d.requests.value > 0 &&
            d.context.value > 0 && d.per_token.value > 0 && d.micro_batches >= 1 && d.accepted >= 1 &&
@@ -150,6 +150,11 @@ struct best_colocated {
         const double w = price > 0 ? p.rate / price : p.rate;
         worth = w > worth ? w : worth;
     }
+    constexpr void take(verdict& v, const colocated_ways& ways, double price) {
+        take(v.wide_ep, ways.wide_ep, price);
+        take(v.domain_ep, ways.domain_ep, price);
+        take(v.helix, ways.helix, price);
+    }
 };
 } // namespace detail
 
@@ -180,26 +185,21 @@ constexpr stage_times stages_of(const deployment& d) {
                      copies_of(d, w.routed));
 }
 
-namespace detail {
-// What one kind of device would do colocated, on all ranks and in one scale-up domain.
-constexpr void compare(verdict& v, best_colocated& best, const deployment& d, const serving_work& w, const device& on,
-                       const stage_costs& costs, const efficiency& reached, double dollars) {
-    const colocated_options o{.ranks = static_cast<double>(d.attention_ranks + d.ffn_ranks),
-                              .per_token = d.per_token,
-                              .accepted = d.accepted,
-                              .reached = reached,
-                              .wire = d.wire,
-                              .usable_memory = d.usable_memory,
-                              .latency = d.latency};
-    best.take(v.wide_ep, best_wide_ep(w, on, o, costs), dollars);
-    colocated_options domain = o;
-    domain.ranks = on.scale_up_size < o.ranks ? on.scale_up_size : o.ranks;
-    // Helix exchanges in every layer: over a card only where a domain is too small or too slow.
-    const colocated_plan near = best_helix(w, on, domain, costs);
-    best.take(v.helix, near.feasible() || domain.ranks == o.ranks ? near : best_helix(w, on, o, costs), dollars);
-    if (domain.ranks < o.ranks) best.take(v.domain_ep, best_wide_ep(w, on, domain, costs), dollars);
+// As many devices of one kind, serving colocated under the same objective.
+constexpr colocated_options colocated_options_of(const deployment& d, const efficiency& reached) {
+    return {.ranks = static_cast<double>(d.attention_ranks + d.ffn_ranks),
+            .per_token = d.per_token,
+            .accepted = d.accepted,
+            .reached = reached,
+            .wire = d.wire,
+            .usable_memory = d.usable_memory,
+            .latency = d.latency};
 }
-} // namespace detail
+// What judge() compares a plan with, on one of its two kinds of devices.
+constexpr colocated_ways colocated_ways_of(const deployment& d, const device& on, const efficiency& reached) {
+    const serving_work w = work_of(d.what, d.context, d.weights);
+    return best_ways(w, on, colocated_options_of(d, reached), costs_on(w, on, reached));
+}
 
 constexpr verdict judge(const deployment& d) {
     using detail::margin_of;
@@ -271,9 +271,10 @@ constexpr verdict judge(const deployment& d) {
     say(reason::quantised_ratio, ratio);
 
     detail::best_colocated best;
-    detail::compare(v, best, d, w, d.attention, attention, d.reached_attention, priced ? d.attention.price.value : 0);
+    best.take(v, best_ways(w, d.attention, colocated_options_of(d, d.reached_attention), attention),
+              priced ? d.attention.price.value : 0);
     if (!detail::same_figures(d.ffn, d.attention)) {
-        detail::compare(v, best, d, w, d.ffn, ffn, d.reached_ffn, priced ? d.ffn.price.value : 0);
+        best.take(v, best_ways(w, d.ffn, colocated_options_of(d, d.reached_ffn), ffn), priced ? d.ffn.price.value : 0);
     }
     v.best_colocated = best.worth;
     say(reason::beaten_by, margin_of(best.worth, priced ? 1 / v.cost.value : v.rate));

@@ -207,4 +207,28 @@ constexpr colocated_plan best_helix(const serving_work& w, const device& d, cons
     return best_helix(w, d, o, costs_on(w, d, o.reached));
 }
 
+// What a plan is compared with on one kind of device: EP over all ranks, EP within a scale-up domain if that is
+// smaller, and Helix. That exchanges in every layer, so it goes over cards only where a domain is too small or too slow
+// for it.
+struct colocated_ways {
+    colocated_plan wide_ep{}, domain_ep{}, helix{};
+    double domain = 0, helix_over = 0; // ranks
+};
+constexpr colocated_ways best_ways(const serving_work& w, const device& on, const colocated_options& o,
+                                   const stage_costs& costs) {
+    colocated_options near = o;
+    near.ranks = on.scale_up_size < o.ranks ? on.scale_up_size : o.ranks;
+    const bool apart = near.ranks < o.ranks;
+    colocated_ways ways{.wide_ep = best_wide_ep(w, on, o, costs),
+                        .helix = best_helix(w, on, near, costs),
+                        .domain = near.ranks,
+                        .helix_over = near.ranks};
+    if (!apart) return ways;
+    ways.domain_ep = best_wide_ep(w, on, near, costs);
+    if (ways.helix.feasible()) return ways;
+    ways.helix = best_helix(w, on, o, costs);
+    ways.helix_over = o.ranks;
+    return ways;
+}
+
 } // namespace ashlar::inline v0::plan
