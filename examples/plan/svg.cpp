@@ -129,9 +129,9 @@ struct linear_scale {
     double step = 1, top = 1;
     int decimals = 0;
 
-    explicit linear_scale(double most) {
+    explicit linear_scale(double most, double parts = 5) {
         most = std::max(most, 1e-12);
-        const double raw = most / 5, power = std::pow(10, std::floor(std::log10(raw)));
+        const double raw = most / parts, power = std::pow(10, std::floor(std::log10(raw)));
         step = power * (raw <= power ? 1 : raw <= 2 * power ? 2 : raw <= 5 * power ? 5 : 10);
         top = step * std::ceil(most * 1.02 / step);
         decimals = std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9)));
@@ -252,16 +252,10 @@ std::string curve(const figure& f, const std::vector<curve_point>& points, std::
         d.line(left, py(v), right, py(v), v == 0 ? "axis" : "grid");
         d.text(left - 8, py(v) + 4, fixed(v, y.decimals), "end");
     }
-    double last = -1e9;
-    for (const curve_point& p : points) { // as many numbers as have place
-        const std::string words = significant(
-            p.x, p.x >= 1000              ? 4
-                 : p.x == std::floor(p.x) ? std::max(1, static_cast<int>(std::log10(std::max(p.x, 1.0))) + 1)
-                                          : 2);
-        if (px(p.x) - last < text_width(words) + 10) continue;
-        d.line(px(p.x), bottom, px(p.x), bottom + 4, "axis");
-        d.text(px(p.x), bottom + 17, words, "middle");
-        last = px(p.x);
+    const linear_scale x(x_high - x_low, 12);
+    for (double k = std::ceil(x_low / x.step - 1e-9); k * x.step <= x_high + x.step * 1e-9; ++k) {
+        d.line(px(k * x.step), bottom, px(k * x.step), bottom + 4, "axis");
+        d.text(px(k * x.step), bottom + 17, fixed(k * x.step, x.decimals), "middle");
     }
     d.text((left + right) / 2, height - 10, f.x_axis, "middle");
     d.upright(16, (top + bottom) / 2, f.y_axis);
@@ -278,7 +272,7 @@ std::string curve(const figure& f, const std::vector<curve_point>& points, std::
     }
     const box inside{left + 2, top - 6, right - 2, bottom - 2};
     if (best < points.size()) {
-        d.label(way[best].first, way[best].second, fixed(points[best].y, y.decimals), "t strong", inside);
+        d.label(way[best].first, way[best].second, significant(points[best].y), "t strong", inside);
     }
     for (const level_line& l : levels) d.name_of_level(py(l.y), l.name, inside);
     return std::move(d).finish();

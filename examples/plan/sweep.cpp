@@ -8,12 +8,15 @@ namespace {
 std::vector<std::string> values_of(const std::string& key, const std::string& text) {
     const std::size_t dots = text.find("..");
     if (key != "ratio" || dots == std::string::npos) return split(text, ',');
-    const asked ends({"first=" + text.substr(0, dots), "last=" + text.substr(dots + 2)}, {"first", "last"});
-    const double first = ends.one("first", read_count), last = ends.one("last", read_count);
-    if (first > last || last > 4096) throw bad_input("ratio=" + text + ": wants a range such as 1..16");
-    std::vector<std::string> all;
-    for (double r = first; r <= last; ++r) all.push_back(fixed(r, 0));
-    return all;
+    try {
+        const double first = read_count(text.substr(0, dots)), last = read_count(text.substr(dots + 2));
+        if (first > last || last > 4096) throw bad_input("wants a range such as 1..16");
+        std::vector<std::string> all;
+        for (double r = first; r <= last; ++r) all.push_back(fixed(r, 0));
+        return all;
+    } catch (const bad_input& why) {
+        throw bad_input(key + "=" + text + ": " + why.what());
+    }
 }
 
 } // namespace
