@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <set>
 
 #include <nlohmann/json.hpp>
 
 #include <ashlar/core/version.hpp>
+#include <support/json.hpp>
 
 #include "text.hpp"
 
@@ -31,49 +31,19 @@ std::string dump(const out_json& value) { return value.dump(-1, ' ', false, out_
     throw api_error{status, std::move(message), std::move(param), "invalid_request_error", std::move(code)};
 }
 
-// How deep the brackets nest, without building anything.
-std::uint32_t depth_of(std::string_view text) {
-    std::uint32_t depth = 0, deepest = 0;
-    bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (quoted) {
-            if (c == '\\')
-                ++i;
-            else if (c == '"')
-                quoted = false;
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            deepest = std::max(deepest, ++depth);
-        } else if ((c == '}' || c == ']') && depth) {
-            --depth;
-        }
-    }
-    return deepest;
-}
-
 json parse_object(std::string_view body, const api_limits& limits) {
-    if (depth_of(body) > limits.json_depth)
-        refuse("the JSON nests deeper than " + std::to_string(limits.json_depth) + " levels");
-    json object;
-    std::vector<std::set<std::string>> names; // of the objects that are open
-    const auto twice = [&](int, json::parse_event_t what, json& value) {
-        if (what == json::parse_event_t::object_start) names.emplace_back();
-        if (what == json::parse_event_t::object_end) names.pop_back();
-        if (what == json::parse_event_t::key && !names.back().insert(value.get<std::string>()).second) {
-            const auto name = value.get<std::string>().substr(0, 64);
-            refuse("the field '" + name + "' stands there twice", name);
-        }
-        return true;
-    };
-    try {
-        object = json::parse(body, twice);
-    } catch (const json::exception& why) {
-        std::string text = why.what(); // "[json.exception.parse_error.101] parse error at line 1, column 2: …"
+    const ashlar::support::json_watch seen(body, limits.json_depth);
+    if (seen.deep()) refuse("the JSON nests deeper than " + std::to_string(limits.json_depth) + " levels");
+    if (seen.twice()) {
+        const std::string name = seen.twice()->substr(0, 64);
+        refuse("the field '" + name + "' stands there twice", name);
+    }
+    if (!seen.valid()) {
+        std::string text = seen.complaint(); // "[json.exception.parse_error.101] parse error at line 1, column 2: …"
         if (const auto cut = text.find("] "); cut != std::string::npos) text = text.substr(cut + 2);
         refuse("the request body is not valid JSON: " + text.substr(0, 300));
     }
+    json object = json::parse(body);
     if (!object.is_object()) refuse("the request body must be a JSON object");
     return object;
 }
