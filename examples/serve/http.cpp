@@ -7,10 +7,10 @@
 #include <optional>
 #include <set>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -178,6 +178,9 @@ private:
             const bool had_header = parser_->is_header_done();
             const std::size_t used = parser_->put(ahead_.data(), ec);
             ahead_.consume(used);
+            // Of a chunk's extensions and of trailers the parser waits for the end, however far that is.
+            if (ec == bhttp::error::need_more && ahead_.size() > server_->limits.header_bytes)
+                ec = bhttp::error::header_limit;
             if (ec == bhttp::error::need_more) return;
             if (ec) return refuse(ec);
             if (!had_header && parser_->is_header_done() && !parser_->is_done()) {
@@ -211,6 +214,8 @@ private:
         auto message = parser_->release();
         if (message.version() >= 11 && message.count(bhttp::field::host) == 0)
             return refuse(bhttp::error::bad_field); // RFC 9112, section 3.2
+        if (message.count(bhttp::field::transfer_encoding) != 0 && !message.chunked())
+            return refuse(bhttp::error::bad_transfer_encoding); // section 6.3: where its body ends nobody can say
         answering_ = true;
         arm(std::chrono::seconds(0));
         keep_alive_ = message.keep_alive() && !server_->stopping;
@@ -254,14 +259,20 @@ private:
             return;
         }
         writing_.swap(out_);
+        written_ = 0;
+        write_some();
+    }
+    void write_some() {
         arm(server_->limits.write_timeout);
-        asio::async_write(socket_, asio::buffer(writing_), [self = shared_from_this()](error_code ec, std::size_t) {
-            self->writing_.clear();
-            if (self->closed_) return;
-            if (ec) return self->close();
-            self->arm(self->answering_ ? std::chrono::seconds(0) : self->server_->limits.request_timeout);
-            self->write();
-        });
+        socket_.async_write_some(
+            asio::buffer(writing_) + written_, [self = shared_from_this()](error_code ec, std::size_t n) {
+                if (self->closed_) return self->writing_.clear();
+                if (ec) return self->close();
+                if ((self->written_ += n) < self->writing_.size()) return self->write_some();
+                self->writing_.clear();
+                self->arm(self->answering_ ? std::chrono::seconds(0) : self->server_->limits.request_timeout);
+                self->write();
+            });
     }
 
     void next() {
@@ -311,6 +322,7 @@ private:
     std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
     std::shared_ptr<session_exchange> current_;
     std::string out_, writing_;
+    std::size_t written_ = 0; // of writing_
     unsigned version_ = 11;
     bool parser_started_ = false, answering_ = false, keep_alive_ = false, chunked_ = false, head_only_ = false;
     bool reading_ = false, finishing_ = false, closed_ = false;

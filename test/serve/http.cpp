@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -132,6 +133,10 @@ TEST_CASE("what is no HTTP, or too large, is refused in words and closed") {
                   "\r\n0\r\n\r\n"),
               "HTTP/1.1 413 "));
     CHECK(has(ask("GET / HTTP/1.1\r\nX: " + std::string(3000, 'a') + "\r\n\r\n"), "HTTP/1.1 431 "));
+    const std::string chunked = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    CHECK(has(ask(chunked + "1;" + std::string(3000, 'a')), "HTTP/1.1 431 "));    // an extension that does not end
+    CHECK(has(ask(chunked + "0\r\n" + std::string(3000, 'a')), "HTTP/1.1 431 ")); // trailers that do not
+    CHECK(has(ask("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\nGET / HTTP/1.1\r\n"), "HTTP/1.1 400 "));
     CHECK(w.handled == 0);
 }
 
@@ -225,6 +230,27 @@ TEST_CASE("a client that does not read is cut off before its answer fills the me
     w.last->begin_events();
     for (int i = 0; i < 2000 && w.gone == 0; ++i) w.last->send(std::string(64 << 10, 'x')), w.turn(1);
     CHECK(w.gone == 1);
+}
+
+TEST_CASE("a client that reads slowly but reads gets all of a long answer") {
+    world w;
+    w.answer = false;
+    w.limits.write_timeout = std::chrono::seconds(1);
+    w.start();
+    client c(w);
+    c.say("GET /s HTTP/1.1\r\nHost: h\r\n\r\n");
+    w.turn();
+    const std::size_t size = 16 << 20; // more than the sockets hold
+    w.last->reply(200, "text/plain", std::string(size, 'x'));
+    std::size_t got = 0;
+    std::vector<char> buffer(32 << 10);
+    const auto began = std::chrono::steady_clock::now();
+    for (ssize_t n = 1; n != 0 && got <= size && std::chrono::steady_clock::now() - began < std::chrono::seconds(60);) {
+        w.turn(4); // of a second and more in all
+        n = ::recv(c.fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (n > 0) got += static_cast<std::size_t>(n);
+    }
+    CHECK(got > size);
 }
 
 TEST_CASE("silent clients are closed, and too many are turned away") {
