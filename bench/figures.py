@@ -162,8 +162,9 @@ FIGURES = [
         builds=("ashlar-bench-plan-verdicts",),
         note="Three of four points have their sign and err by at most 6.8 points; MiniMax-M2.5 at 16K is a miss. There "
              "AFD's published step is longer than its own at 8K, with the same bytes of KV and half the tokens: no "
-             "model whose steps grow with their work can follow. Tried: transfers beside the kernels, DeepEP's table for "
-             "both sides, serial and optimistic pipelines, kernels without starts, a longer context, other ratios. Its "
+             "model whose steps grow with their work can follow. Tried: transfers beside the kernels, DeepEP's table "
+             "for both sides, serial and optimistic pipelines, kernels without starts, a longer context, "
+             "other ratios. Its "
              "source does not say how many trays ran; at 3:1 the prediction is -8.5 %, at the 17:1 assumed +10.0 %. "
              "docs/plan.md has all of it.",
     ),
