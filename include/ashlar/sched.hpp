@@ -21,6 +21,7 @@
 #include <ashlar/sched/log.hpp>
 #include <ashlar/sched/options.hpp>
 #include <ashlar/sched/pd.hpp>
+#include <ashlar/sched/reopening.hpp>
 #include <ashlar/sched/replay.hpp>
 #include <ashlar/sched/request_table.hpp>
 #include <ashlar/sched/router.hpp>

@@ -44,3 +44,26 @@ TEST_CASE("a lease past its end is quarantined, and fenced once") {
     CHECK(pages.fence(lease).error().code == errc::not_found);
     CHECK(pages.counts().free == 24);
 }
+
+TEST_CASE("with the memory out of everybody's reach no lease is left") {
+    kv::cache pages(small);
+    const auto prompt = tokens_of(12);
+    REQUIRE(pages.open({1}, prompt, 0));
+    REQUIRE(pages.open({2}, tokens_of(8, 100), 4));
+    const auto lent = *pages.grant({1}, {0, 3}, kv::access::write, {100});
+    REQUIRE(pages.grant({2}, {0, 2}, kv::access::read, {200}));
+    REQUIRE(pages.close({2}));
+    CHECK_FALSE(pages.overdue({1000}));
+    REQUIRE(pages.quarantine(lent));
+    CHECK_FALSE(pages.overdue({100}));
+    CHECK(pages.overdue({101}));
+    CHECK(pages.fence_all() == 2);
+    CHECK(pages.fence_all() == 0);
+    CHECK_FALSE(pages.overdue({1000}));
+    CHECK(pages.counts().quarantined == 0);
+    CHECK(pages.counts().leased == 0);
+    CHECK(pages.check());
+    CHECK(pages.commit({1}, prompt)); // what was open stays open, and nobody writes to it
+    REQUIRE(pages.close({1}));
+    CHECK(pages.counts().free + pages.counts().cached == 24);
+}

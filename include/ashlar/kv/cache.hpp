@@ -108,6 +108,16 @@ public:
     }
     // The holder is dead and can touch nothing any more: all its leases are gone. Returns how many there were.
     std::uint32_t fence(epoch_id dead);
+    // Nobody can touch this memory any more, its endpoint is closed: all leases are gone. Returns how many there were.
+    std::uint32_t fence_all();
+    // Whether some lease is quarantined that ended before `since`.
+    bool overdue(instant since) const {
+        for (std::uint32_t i = 0; i < leases_.capacity(); ++i) {
+            const kv::lease* l = leases_.at(i);
+            if (l && l->quarantined && l->until < since) return true;
+        }
+        return false;
+    }
 
     const page_counts& counts() const { return pool_.counts(); }
     const cache_counters& counters() const { return counters_; }

@@ -123,4 +123,14 @@ std::uint32_t basic_cache<Index>::fence(epoch_id dead) {
     return ended;
 }
 
+template <prefix_index Index>
+std::uint32_t basic_cache<Index>::fence_all() {
+    std::uint32_t ended = 0;
+    for (std::uint32_t i = 0; i < leases_.capacity(); ++i) {
+        if (kv::lease* l = leases_.at(i)) end(*l), ++ended;
+    }
+    counters_.leases_fenced += ended;
+    return ended;
+}
+
 } // namespace ashlar::inline v0::kv

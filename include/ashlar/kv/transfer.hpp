@@ -150,9 +150,9 @@ public:
 
     std::uint32_t sending() const { return live_[0]; }   // transfers in flight, each direction
     std::uint32_t receiving() const { return live_[1]; } // includes those that wait for a fence
-    bool idle() const {
+    bool idle() const {                                  // and nothing is left to say to a peer that can be reached
         for (std::uint32_t i = 0; i < links_used_; ++i) {
-            if (!links_[i].line.idle()) return false;
+            if (!links_[i].line.idle() && net_.state(links_[i].peer).up) return false;
         }
         return live_[0] == 0 && live_[1] == 0 && unused_operations_.size() == operations_.size();
     }
