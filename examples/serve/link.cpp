@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -9,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -92,20 +94,24 @@ namespace {
 struct endpoint_name {
     sockaddr_storage bytes{};
     socklen_t size = 0;
+    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&bytes); }
 };
 
-bool resolve(const std::string& address, bool passive, endpoint_name& name, std::string& why) {
+// All that the address stands for, in the system's order of preference; empty with `why`.
+std::vector<endpoint_name> resolve(const std::string& address, bool passive, std::string& why) {
+    std::vector<endpoint_name> names;
     if (!address.empty() && address[0] == '@') {
         sockaddr_un un{};
         un.sun_family = AF_UNIX;
-        if (address.size() > sizeof un.sun_path) return why = "the name " + address + " is too long", false;
+        if (address.size() > sizeof un.sun_path) return why = "the name " + address + " is too long", names;
         std::memcpy(un.sun_path + 1, address.data() + 1, address.size() - 1);
+        endpoint_name& name = names.emplace_back();
         std::memcpy(&name.bytes, &un, sizeof un);
         name.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
-        return true;
+        return names;
     }
     const auto colon = address.rfind(':');
-    if (colon == std::string::npos) return why = "'" + address + "' is not HOST:PORT", false;
+    if (colon == std::string::npos) return why = "'" + address + "' is not HOST:PORT", names;
     std::string host = address.substr(0, colon);
     const std::string port = address.substr(colon + 1);
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
@@ -114,52 +120,71 @@ bool resolve(const std::string& address, bool passive, endpoint_name& name, std:
     want.ai_flags = (passive ? AI_PASSIVE : 0) | AI_NUMERICSERV;
     addrinfo* found = nullptr;
     if (const int ec = ::getaddrinfo(host.c_str(), port.c_str(), &want, &found); ec != 0)
-        return why = "'" + address + "': " + ::gai_strerror(ec), false;
-    std::memcpy(&name.bytes, found->ai_addr, found->ai_addrlen);
-    name.size = found->ai_addrlen;
+        return why = "'" + address + "': " + ::gai_strerror(ec), names;
+    for (const addrinfo* each = found; each; each = each->ai_next) {
+        endpoint_name& name = names.emplace_back();
+        std::memcpy(&name.bytes, each->ai_addr, each->ai_addrlen);
+        name.size = each->ai_addrlen;
+    }
     ::freeaddrinfo(found);
-    return true;
+    return names;
 }
 
-int failed(int fd, const std::string& address, std::string& why) {
-    why = address + ": " + std::strerror(errno);
-    if (fd >= 0) ::close(fd);
+// The first of them that `works`, as a socket; `works` leaves errno otherwise.
+template <class Works>
+int first_of(const std::string& address, bool passive, std::string& why, Works&& works) {
+    for (const endpoint_name& name : resolve(address, passive, why)) {
+        const int fd = ::socket(name.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && works(fd, name)) return fd;
+        why = address + ": " + std::strerror(errno);
+        if (fd >= 0) ::close(fd);
+    }
     return -1;
+}
+
+// Returns within `patience_ms`, or when a signal comes.
+bool connect_within(int fd, const endpoint_name& name, int patience_ms) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    if (::connect(fd, name.get(), name.size) != 0) {
+        if (errno != EINPROGRESS) return false; // of a full Unix socket: EAGAIN
+        pollfd watch{fd, POLLOUT, 0};
+        const int ready = ::poll(&watch, 1, patience_ms);
+        if (ready == 0) errno = ETIMEDOUT;
+        if (ready <= 0) return false;
+        int fault = 0;
+        socklen_t size = sizeof fault;
+        ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &size);
+        if ((errno = fault) != 0) return false;
+    }
+    ::fcntl(fd, F_SETFL, flags);
+    return true;
 }
 
 } // namespace
 
 int connect_to(const std::string& address, std::string& why) {
-    endpoint_name name;
-    if (!resolve(address, false, name, why)) return -1;
-    const int fd = ::socket(name.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&name.bytes), name.size) != 0)
-        return failed(fd, address, why);
-    return fd;
+    return first_of(address, false, why,
+                    [](int fd, const endpoint_name& name) { return connect_within(fd, name, 3000); });
 }
 
 int listen_on(const std::string& address, int backlog, std::string& why) {
-    endpoint_name name;
-    if (!resolve(address, true, name, why)) return -1;
-    const int fd = ::socket(name.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    if (fd >= 0) ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (fd < 0 || ::bind(fd, reinterpret_cast<sockaddr*>(&name.bytes), name.size) != 0 || ::listen(fd, backlog) != 0)
-        return failed(fd, address, why);
-    return fd;
+    return first_of(address, true, why, [&](int fd, const endpoint_name& name) {
+        const int on = 1;
+        ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        return ::bind(fd, name.get(), name.size) == 0 && ::listen(fd, backlog) == 0;
+    });
 }
 
 bool is_loopback(const std::string& address) {
-    if (!address.empty() && address[0] == '@') return true;
-    endpoint_name name;
     std::string why;
-    if (!resolve(address, true, name, why)) return false;
-    if (name.bytes.ss_family == AF_INET) {
-        const auto& in = reinterpret_cast<const sockaddr_in&>(name.bytes);
-        return (ntohl(in.sin_addr.s_addr) >> 24) == 127;
-    }
-    const auto& in6 = reinterpret_cast<const sockaddr_in6&>(name.bytes);
-    return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
+    const auto names = resolve(address, true, why);
+    return !names.empty() && std::all_of(names.begin(), names.end(), [](const endpoint_name& name) {
+        if (name.bytes.ss_family == AF_UNIX) return true;
+        if (name.bytes.ss_family == AF_INET)
+            return (ntohl(reinterpret_cast<const sockaddr_in&>(name.bytes).sin_addr.s_addr) >> 24) == 127;
+        return bool(IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(name.bytes).sin6_addr));
+    });
 }
 
 bool is_of_this_machine(const std::string& host) {
@@ -195,7 +220,8 @@ std::string address_of(int listening_fd) {
     char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
     ::getnameinfo(reinterpret_cast<sockaddr*>(&bytes), size, host, sizeof host, port, sizeof port,
                   NI_NUMERICHOST | NI_NUMERICSERV);
-    return bytes.ss_family == AF_INET6 ? "[" + std::string(host) + "]:" + port : std::string(host) + ":" + port;
+    const bool six = bytes.ss_family == AF_INET6;
+    return std::string(six ? "[" : "").append(host).append(six ? "]:" : ":").append(port);
 }
 
 std::uint64_t random_word() {
