@@ -263,9 +263,16 @@ TEST_CASE("a stream is one event a token, the role first, usage last with empty 
 }
 
 TEST_CASE("log-probabilities have the shape of their endpoint") {
-    const std::vector<token_record> records = {{{" a", -0.5f}, {}, false, 0},
-                                               {{"\xe2\x82", -1.0f}, {{" b", -0.25f}, {"\xe2\x82", -1.0f}}, true, 2},
-                                               {{"c", -INFINITY}, {{" b", -0.25f}}, true, 3}};
+    std::vector<token_record> records(3);
+    const auto set = [&](std::size_t i, const char* bytes, float logprob, bool has, std::uint32_t offset) {
+        records[i].chosen.bytes = bytes, records[i].chosen.logprob = logprob;
+        records[i].has_logprob = has, records[i].text_offset = offset;
+    };
+    set(0, " a", -0.5f, false, 0);
+    set(1, "\xe2\x82", -1.0f, true, 2);
+    set(2, "c", -INFINITY, true, 3);
+    records[1].top = {{" b", -0.25f}, {"\xe2\x82", -1.0f}};
+    records[2].top = {{" b", -0.25f}};
     const auto completion =
         json::parse(whole_answer({"cmpl-1", 7, "m", false, true}, {{0, "text", records, "length"}}, {}))["choices"][0];
     CHECK(completion["text"] == "text");
