@@ -80,14 +80,14 @@ struct metrics::state {
         histogram("ashlar_kv_transfer_exposed_seconds", "First token to KV verified at the decode side", transfer_s);
 };
 
-metrics::metrics(const std::string& model, std::uint32_t tokens_per_block, std::uint32_t context)
+metrics::metrics(const std::string& model, std::uint32_t tokens_per_block, std::uint32_t context, bool prefix_caching)
     : state_(std::make_unique<state>(pm::Labels{{"model_name", model}, {"engine", "0"}})) {
     state_
         ->gauge("vllm:cache_config_info", "How the KV cache is cut",
                 {{"block_size", std::to_string(tokens_per_block)},
                  {"max_model_len", std::to_string(context)},
                  {"cache_dtype", "f16"},
-                 {"enable_prefix_caching", "True"}})
+                 {"enable_prefix_caching", prefix_caching ? "True" : "False"}})
         .Set(1);
     for (const char* reason : {"stop", "length", "abort", "error"})
         state_->counter("vllm:request_success_total", "Ended requests", {{"finished_reason", reason}});

@@ -13,7 +13,7 @@ namespace serve {
 
 class metrics {
 public:
-    metrics(const std::string& model, std::uint32_t tokens_per_block, std::uint32_t context);
+    metrics(const std::string& model, std::uint32_t tokens_per_block, std::uint32_t context, bool prefix_caching);
     ~metrics();
 
     void set_load(std::size_t running, std::size_t waiting, double cache_usage);

@@ -63,7 +63,7 @@ public:
                    .retry_after = from_seconds(1),
                    .hold_unavailable = how.hold},
           policy_(options_), said_(policy_.actions_max()), log_(how.log_dir, options_),
-          numbers_(how.model_name, 16, limits_.context),
+          numbers_(how.model_name, 16, limits_.context, how.prefix_caching),
           answers_(words_, numbers_, [this](const sched::event& e) { feed(e); }),
           engines_(loop_,
                    {.key = how.key_fd >= 0              ? key_from_fd(how.key_fd)
