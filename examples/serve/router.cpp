@@ -300,14 +300,16 @@ private:
             if (!std::exchange(announced_, true) && how_.supervisor_fd < 0) announce_ready(url_, fabric_, how_);
             tell_supervisor("ready " + fabric_ + "\n");
         }
+        if (now) trouble_.clear();
         ready_ = now;
     }
 
     const char* unhealthy() const {
-        return draining_    ? "this server is shutting down"
-               : ready_     ? nullptr
-               : announced_ ? "an engine is down; it is being started again"
-                            : "loading the model";
+        return draining_           ? "this server is shutting down"
+               : ready_            ? nullptr
+               : !trouble_.empty() ? trouble_.c_str()
+               : announced_        ? "an engine is down; it is being started again"
+                                   : "loading the model";
     }
 
     std::string measured() {
@@ -363,10 +365,17 @@ private:
     }
     void watch_supervisor() { // its end is ours
         supervisor_.async_wait(asio::posix::descriptor_base::wait_read, [this](error_code ec) {
-            char buffer[64];
-            if (!ec && ::recv(supervisor_.native_handle(), buffer, sizeof buffer, MSG_DONTWAIT) > 0)
-                return watch_supervisor();
-            loop_.stop();
+            char buffer[256];
+            const auto n = ec ? 0 : ::recv(supervisor_.native_handle(), buffer, sizeof buffer, MSG_DONTWAIT);
+            if (n <= 0) return loop_.stop();
+            supervisor_said_.append(buffer, static_cast<std::size_t>(n));
+            for (std::size_t end; (end = supervisor_said_.find('\n')) != std::string::npos;) {
+                if (supervisor_said_.rfind("cannot ", 0) == 0)
+                    trouble_ = "the " + supervisor_said_.substr(7, end - 7) +
+                               " engine cannot start, for a reason that is in this server's log; it is tried again";
+                supervisor_said_.erase(0, end + 1);
+            }
+            watch_supervisor();
         });
     }
 
@@ -390,7 +399,8 @@ private:
     api api_;
     http_server http_;
 
-    std::string control_address_ = "127.0.0.1:0", url_, fabric_;
+    std::string control_address_ = "127.0.0.1:0", url_, fabric_, supervisor_said_;
+    std::string trouble_; // what keeps an engine from starting
     std::vector<sched::role> expected_;
     bool ready_ = false, announced_ = false, draining_ = false;
 };

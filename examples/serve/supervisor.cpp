@@ -39,7 +39,8 @@ struct child {
     steady::time_point started{}, start_at{};
     steady::duration pause = 100ms; // before the next start
     unsigned quick_deaths = 0;
-    bool up = false; // an engine: the router has heard of it
+    bool up = false;     // an engine: the router has heard of it
+    bool was_up = false; // one of this role: what keeps it from starting now is new, and may pass
 };
 
 class supervisor {
@@ -197,18 +198,20 @@ private:
                 if (each.role == "router") kill_at_ = std::min(kill_at_, steady::now() + 500ms);
                 continue;
             }
-            // What is wrong from the start does not get better by trying: a bad model file, a taken port.
-            if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
+            // What is wrong from the start does not get better by trying: a bad model file, a taken port. But a file
+            // that was good is about to be replaced, or will be put back.
+            const bool cannot = WIFEXITED(status) && WEXITSTATUS(status) == 2;
+            if (cannot && !each.was_up) {
                 spdlog::critical("the {} cannot start (see above); giving up", each.role);
                 failed_ = stopping_ = true;
                 kill_at_ = steady::now();
                 continue;
             }
             // Who ran for a while is started again at once; who dies at birth, later and later.
-            const bool at_birth = lived < 2s;
-            each.pause = at_birth ? std::min<steady::duration>(each.pause * 2, 5s) : steady::duration(50ms);
+            const bool at_birth = cannot || lived < 2s;
+            each.pause = at_birth ? std::min<steady::duration>(each.pause * 2, cannot ? 30s : 5s) : 50ms;
             each.quick_deaths = at_birth ? each.quick_deaths + 1 : 0;
-            if (each.quick_deaths > 20) {
+            if (each.quick_deaths > 20 && !each.was_up) {
                 spdlog::critical("the {} keeps dying ({}); giving up", each.role, how);
                 failed_ = stopping_ = true;
                 kill_at_ = steady::now();
@@ -216,8 +219,19 @@ private:
             }
             each.start_at = each.quick_deaths <= 1 ? steady::now() : steady::now() + each.pause;
             each.up = false;
-            spdlog::warn("the {} (pid {}) ended with {}; starting it again", each.role, pid, how);
+            if (cannot) {
+                spdlog::error("the {} (pid {}) cannot start (see above); trying again in {} ms", each.role, pid,
+                              std::chrono::ceil<std::chrono::milliseconds>(each.pause).count());
+                tell_router("cannot " + each.role + "\n");
+            } else {
+                spdlog::warn("the {} (pid {}) ended with {}; starting it again", each.role, pid, how);
+            }
         }
+    }
+
+    void tell_router(const std::string& line) {
+        if (router_fd_ < 0) return;
+        [[maybe_unused]] const auto n = ::send(router_fd_, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     }
 
     void hear_router() {
@@ -228,11 +242,13 @@ private:
         if (router_fd_ >= 0 && n == 0) ::close(std::exchange(router_fd_, -1)), lines_.clear();
         for (std::size_t end; (end = lines_.find('\n')) != std::string::npos; lines_.erase(0, end + 1)) {
             const std::string line = lines_.substr(0, end);
-            if (line.rfind("ready ", 0) == 0 && !std::exchange(announced_, true))
+            const bool ready = line.rfind("ready ", 0) == 0;
+            if (ready && !std::exchange(announced_, true))
                 announce_ready("http://" + address_of(http_fd_), line.substr(6), how_);
             if (line.rfind("fence ", 0) == 0) fence(std::atoi(line.c_str() + 6));
             for (auto& each : children_) {
-                if (line.rfind("up ", 0) == 0 && each.pid == std::atoi(line.c_str() + 3)) each.up = true;
+                if (line.rfind("up ", 0) == 0 && each.pid == std::atoi(line.c_str() + 3)) each.up = each.was_up = true;
+                if (ready && each.role == "router") each.was_up = true;
             }
         }
     }
