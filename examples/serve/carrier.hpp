@@ -34,6 +34,11 @@ public:
     virtual void disconnect(ashlar::fabric::peer_id peer, bool dead) = 0;
     // One that was disconnected while it may have lived has ended after all.
     virtual void ended(ashlar::fabric::peer_id peer) = 0;
+    virtual ashlar::fabric::peer_state state(ashlar::fabric::peer_id peer) const = 0;
+    virtual bool down_is_final() const = 0; // who is down has ended: fabric::final_in_death
+    // Closes the endpoint, so that nobody can touch the pool any more, and opens another of another address: all peers,
+    // transfers and counters are gone; attach again. Throws where only the end of the process does that.
+    virtual void reopen() = 0;
     virtual void wait(ashlar::duration most) = 0; // until something may have come
 
     virtual ashlar::result<ashlar::kv::granted> grant(ashlar::request_id request, std::uint32_t prompt_tokens,
@@ -48,7 +53,7 @@ public:
     virtual std::size_t poll(ashlar::instant now) = 0;
     virtual void tick(ashlar::instant now) = 0;
     virtual bool next_event(ashlar::kv::transfer_event& out) = 0;
-    virtual bool busy() const = 0; // transfers are in flight
+    virtual bool idle() const = 0; // nothing is in flight, acknowledgements included
     virtual const ashlar::kv::mover_counters& counters() const = 0;
 };
 

@@ -33,26 +33,38 @@ struct holds_mapping { // a base, so that the memory outlives the endpoint that 
     mapping memory;
 };
 
+ashlar::ofi::endpoint opened(const std::string& provider, const std::string& host) {
+    auto net = ashlar::ofi::endpoint::open(
+        {.provider = provider.empty() ? nullptr : provider.c_str(), .node = host.empty() ? nullptr : host.c_str()});
+    if (net) return std::move(net).value();
+    const auto why = ashlar::ofi::describe(net.error(), provider.empty() ? "any" : std::string_view(provider));
+    throw std::runtime_error("libfabric cannot be opened: " + std::string(why.view()) +
+                             "; `fi_info` lists this machine's providers, --fabric window needs none");
+}
+
 class carrier_on_ofi final : private holds_mapping, public carrier_on<ashlar::ofi::endpoint> {
 public:
-    carrier_on_ofi(ashlar::ofi::endpoint net, std::size_t pool_bytes)
-        : holds_mapping{mapping(pool_bytes)}, carrier_on(std::move(net), {}) {
-        name_ = "ofi:" + std::string(net_.provider());
+    carrier_on_ofi(const std::string& provider, const std::string& host, std::size_t pool_bytes)
+        : holds_mapping{mapping(pool_bytes)}, carrier_on(opened(provider, host), {}), host_(host) {
+        name_ = "ofi:" + std::string(net_->provider());
         pool_ = memory.bytes();
     }
+    void reopen() override {
+        const std::string provider(net_->provider());
+        if (provider.find("shm") != std::string::npos) // its peers write without asking the endpoint
+            throw std::runtime_error("a peer is lost that lives, and over shm only a new process keeps it out");
+        close();
+        net_.emplace(opened(provider, host_));
+    }
+
+private:
+    const std::string host_;
 };
 
 } // namespace
 
 std::unique_ptr<carrier> open_ofi(const std::string& provider, const std::string& host, std::size_t pool_bytes) {
-    auto net = ashlar::ofi::endpoint::open(
-        {.provider = provider.empty() ? nullptr : provider.c_str(), .node = host.empty() ? nullptr : host.c_str()});
-    if (!net) {
-        const auto why = ashlar::ofi::describe(net.error(), provider.empty() ? "any" : std::string_view(provider));
-        throw std::runtime_error("libfabric cannot be opened: " + std::string(why.view()) +
-                                 "; `fi_info` lists this machine's providers, --fabric window needs none");
-    }
-    return std::make_unique<carrier_on_ofi>(std::move(net).value(), pool_bytes);
+    return std::make_unique<carrier_on_ofi>(provider, host, pool_bytes);
 }
 
 } // namespace serve

@@ -10,12 +10,13 @@ namespace {
 class carrier_on_window final : public carrier_on<ashlar::fabric::window> {
 public:
     carrier_on_window(ashlar::fabric::window net, std::size_t pool_bytes) : carrier_on(std::move(net), "window") {
-        const auto memory = net_.allocate(pool_bytes);
+        const auto memory = net_->allocate(pool_bytes);
         if (!memory)
             throw std::runtime_error("no shared memory for a KV pool of " + std::to_string(pool_bytes >> 20) +
                                      " MiB: " + words(memory.error()) + "; start with a smaller --pool-mib");
         pool_ = *memory;
     }
+    void reopen() override { throw std::runtime_error("the window fabric loses no peer that lives"); }
 };
 
 } // namespace

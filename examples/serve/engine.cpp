@@ -8,7 +8,6 @@
 #include <csignal>
 #include <cstring>
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -24,6 +23,7 @@
 #include <ashlar/kv/cache.hpp>
 #include <ashlar/kv/ticket.hpp>
 #include <ashlar/kv/transfer.hpp>
+#include <ashlar/sched/reopening.hpp>
 #include <ashlar/sched/tenancy.hpp>
 
 #include "carrier.hpp"
@@ -31,6 +31,7 @@
 #include "compute.hpp"
 #include "fleet_key.hpp"
 #include "link.hpp"
+#include "neighbours.hpp"
 #include "process.hpp"
 #include "settings.hpp"
 #include "wire.hpp"
@@ -45,6 +46,7 @@ using namespace al::literals;
 namespace {
 
 volatile std::sig_atomic_t told_to_stop = 0;
+volatile std::sig_atomic_t nothing_to_lose = 0; // looking for the router, in calls that a signal may not end
 
 // One attempt of one request on this engine.
 struct sequence {
@@ -56,12 +58,6 @@ struct sequence {
     wire::sampling how;
     std::optional<al::transfer_id> transfer; // in flight
     bool pushes = false;                     // its pages go out layer by layer
-};
-
-struct neighbour {
-    al::epoch_id epoch;
-    al::fabric::peer_id at;
-    bool gone = false; // disconnected, and kept until its process is known to have ended
 };
 
 class engine {
@@ -92,27 +88,17 @@ public:
                               .leases_max = 1024,
                               .salt = random_key(),
                               .prefix_caching = how.prefix_caching});
-        do epoch_ = {random_word()};
-        while (epoch_.value == 0);
-        if (carrier_) {
-            carrier_->attach(
-                *pages_, layout_,
-                {.instance = {static_cast<std::uint32_t>(epoch_.value)}, .epoch = epoch_, .fleet_key = key_},
-                {.transfers_max = 256,
-                 .writes_max = 256,
-                 .peers_max = 64,
-                 .lease = 5_s,
-                 .renew_every = renew_every,
-                 .resend_after = 20_ms,
-                 .verify = true,
-                 .pull = false});
-        }
+        attach();
+        if (carrier_) others_.emplace(*carrier_);
     }
 
     int run() {
         std::string why, complaint;
         for (int pause = 1; !stop_; wait_a_moment(pause)) {
-            const int fd = connect_to(router_address(), why);
+            nothing_to_lose = 1;
+            stop_ = stop_ || told_to_stop;
+            const int fd = stop_ ? -1 : connect_to(router_address(), why);
+            nothing_to_lose = 0;
             if (fd >= 0) line_ = link(fd), serve();
             if (stop_) break;
             pause = live_ ? 1 : std::min(2 * pause, 20); // who is not let in asks less and less often, and says it once
@@ -129,7 +115,24 @@ public:
     }
 
 private:
-    static constexpr al::duration renew_every = 200_ms;
+    static constexpr al::duration lease = 5_s, renew_every = 200_ms;
+
+    // Under a new epoch: tickets of an earlier one are worth nothing.
+    void attach() {
+        do epoch_ = {random_word()};
+        while (epoch_.value == 0);
+        if (!carrier_) return;
+        carrier_->attach(*pages_, layout_,
+                         {.instance = {static_cast<std::uint32_t>(epoch_.value)}, .epoch = epoch_, .fleet_key = key_},
+                         {.transfers_max = 256,
+                          .writes_max = 256,
+                          .peers_max = 64,
+                          .lease = lease,
+                          .renew_every = renew_every,
+                          .resend_after = 20_ms,
+                          .verify = true,
+                          .pull = false});
+    }
 
     kv::geometry shape() const {
         const auto& f = model_.facts();
@@ -177,14 +180,16 @@ private:
             rest();
         }
         line_.close();
-        for (const auto& last : inbox_) // a goodbye may have come together with the end of the connection
+        for (const auto& last : inbox_) { // a goodbye may have come together with the end of the connection
             stop_ = stop_ || (live_ && std::holds_alternative<wire::shutdown>(last));
+            if (const auto* no = std::get_if<wire::refused>(&last)) (void)hear(*no);
+        }
     }
 
     // Nothing to compute: sleep until a frame, KV or the next heartbeat is due.
     void rest() {
         if (!inbox_.empty()) return;
-        if (carrier_ && carrier_->busy()) return carrier_->wait(1_ms);
+        if (carrier_ && !carrier_->idle()) return carrier_->wait(1_ms);
         const al::duration left = last_beat_ + heartbeat_ / 2 - monotonic();
         pollfd watch{line_.fd(), static_cast<short>(POLLIN | (line_.wants_write() ? POLLOUT : 0)), 0};
         const auto ms = std::clamp<std::int64_t>(left.ns / 1'000'000, 0, 1000);
@@ -214,8 +219,9 @@ private:
         }
         if (carrier_) {
             carrier_->poll(now);
-            if (now - last_tick_ >= (carrier_->busy() ? 10_ms : renew_every)) carrier_->tick(now), last_tick_ = now;
+            if (now - last_tick_ >= (carrier_->idle() ? renew_every : 10_ms)) carrier_->tick(now), last_tick_ = now;
             hear_transfers(all);
+            if (all) reopen_if_due(now);
         }
         if (live_ && (now - last_beat_ >= heartbeat_ / 2 || report_)) beat(now); // what moved is worth telling at once
         stop_ = stop_ || told_to_stop;
@@ -231,12 +237,15 @@ private:
         totals_.blocks_leased = counts.leased;
         if (carrier_) {
             const auto& c = carrier_->counters();
-            totals_.transfers_done = c.sent + c.received;
-            totals_.transfers_failed = c.failed;
-            totals_.bytes_sent = c.bytes_sent, totals_.blocks_sent = c.blocks_sent;
-            totals_.bytes_received = c.bytes_received, totals_.blocks_received = c.blocks_received;
-            totals_.checksum_failures = c.checksum_failures;
-            totals_.tickets_refused = c.tickets_refused, totals_.epoch_mismatches = c.epoch_mismatches;
+            const wire::counters& was = before_;
+            totals_.transfers_done = was.transfers_done + c.sent + c.received;
+            totals_.transfers_failed = was.transfers_failed + c.failed;
+            totals_.bytes_sent = was.bytes_sent + c.bytes_sent, totals_.blocks_sent = was.blocks_sent + c.blocks_sent;
+            totals_.bytes_received = was.bytes_received + c.bytes_received;
+            totals_.blocks_received = was.blocks_received + c.blocks_received;
+            totals_.checksum_failures = was.checksum_failures + c.checksum_failures;
+            totals_.tickets_refused = was.tickets_refused + c.tickets_refused;
+            totals_.epoch_mismatches = was.epoch_mismatches + c.epoch_mismatches;
         }
         say(wire::heartbeat{static_cast<std::uint32_t>(totals_.blocks_free), totals_});
     }
@@ -250,15 +259,40 @@ private:
         for (auto& [key, s] : sequences_) {
             if (s.stay.abandon()) (void)carrier_->cancel(*s.transfer);
         }
-        if (carrier_) { // tell the peers, and let writes that are under way end before their pages are anybody's again
-            const al::instant until = monotonic() + 100_ms;
-            do {
-                carrier_->poll(monotonic());
-                hear_transfers(true);
-                if (carrier_->busy()) carrier_->wait(1_ms);
-            } while (carrier_->busy() && monotonic() < until);
-        }
+        if (carrier_) others_->router_is_gone(), settle();
         for (auto it = sequences_.begin(); it != sequences_.end();) it = close_if_over(it);
+    }
+
+    // Tells the peers, and lets writes that are under way end before their pages are anybody's again.
+    void settle() {
+        const al::instant until = monotonic() + 100_ms;
+        do {
+            carrier_->poll(monotonic());
+            hear_transfers(true);
+            if (!carrier_->idle()) carrier_->wait(1_ms);
+        } while (!carrier_->idle() && monotonic() < until);
+    }
+
+    // What is decoded goes on: its pages stay, only transfers begin again.
+    void reopen_if_due(al::instant now) {
+        if (!live_ || carrier_->down_is_final()) return;
+        if (!when_.due(now, others_->lost_one(), pages_->overdue({now.ns - 2 * lease.ns}))) return;
+        spdlog::warn("a peer that lives is lost, or may hold on to pages for good: opening the fabric anew");
+        for (auto& [key, s] : sequences_) {
+            if (s.transfer) (void)carrier_->cancel(*s.transfer);
+        }
+        settle();
+        beat(now);
+        before_ = totals_;
+        carrier_->reopen();
+        (void)pages_->fence_all();
+        attach();
+        others_->connect_anew();
+        ++totals_.reopened;
+        const auto address = carrier_->address();
+        say(wire::reopened{epoch_, {address.begin(), address.end()}});
+        when_.done(now);
+        report_ = true;
     }
 
     // ---- what the router says
@@ -302,32 +336,21 @@ private:
     }
     bool hear(const wire::peer& f) {
         if (!live_ || !carrier_) return false;
-        for (const auto& [instance, other] : neighbours_) { // known from the time before this router
-            if (other.epoch == f.epoch && !other.gone) {
-                neighbours_[f.instance.value] = other;
-                return true;
-            }
-        }
-        std::erase_if(neighbours_, [&](const auto& each) { return each.second.epoch == f.epoch; }); // it is back
-        const auto at = carrier_->connect(f.address);
-        if (!at) {
-            spdlog::error("cannot connect to a peer over {}: {} ({}, {})", carrier_->name(),
-                          al::to_string(at.error().code), al::to_string(at.error().from), at.error().os_code);
-            return true; // requests that need it will say so
-        }
-        neighbours_[f.instance.value] = {f.epoch, *at};
+        others_->hear(f);
         return true;
     }
     bool hear(const wire::peer_gone& f) {
-        const auto it = neighbours_.find(f.instance.value);
-        if (it == neighbours_.end() || it->second.epoch != f.epoch) return true;
-        const auto peer = it->second.at;
-        if (std::exchange(it->second.gone, true))
-            carrier_->ended(peer); // said a second time only when it has
-        else
-            carrier_->disconnect(peer, f.dead);
-        if (f.dead) neighbours_.erase(it);
+        if (carrier_) others_->hear(f);
         return true;
+    }
+    bool hear(const wire::refused& f) {
+        if (!proven_) return false;
+        const std::string why = "the router does not let this " + std::string(wire::role_name(as_)) +
+                                " engine in: " + f.why + " (--model " + how_.model + ")";
+        if (!how_.child.empty()) throw std::runtime_error(why); // a new process may find another file there
+        if (why != refusal_) spdlog::error(why);
+        refusal_ = why;
+        return false;
     }
     bool hear(const wire::shutdown&) {
         stop_ = stop_ || live_; // a stranger's word counts for nothing
@@ -364,9 +387,11 @@ private:
             s.transfer = granted->transfer;
             answer.ticket.assign(granted->ticket.begin(), granted->ticket.end());
         } else if (f.as == sched::role::prefill) {
-            const auto to = neighbours_.find(f.peer.value);
-            if (to == neighbours_.end() || to->second.gone) return give_up({al::errc::peer_down, al::origin::app});
-            const auto transfer = carrier_->send(s.key, to->second.at, f.ticket, monotonic());
+            const neighbour* to = others_->find(f.peer);
+            if (!to || !to->generation) return give_up({al::errc::peer_down, al::origin::app});
+            // Whether it lives will be known in a moment: then one of the two opens its fabric anew, or it is gone.
+            if (!others_->up(*to)) return give_up({al::errc::exhausted, al::origin::app});
+            const auto transfer = carrier_->send(s.key, to->at, f.ticket, monotonic());
             if (!transfer) {
                 spdlog::warn("a ticket is refused: {}", al::to_string(transfer.error().code));
                 return give_up(transfer.error());
@@ -559,13 +584,15 @@ private:
     std::deque<wire::to_engine> inbox_;
     std::optional<wire::batch> batch_;
     sequence_map sequences_;
-    std::map<std::uint32_t, neighbour> neighbours_; // by instance
+    std::optional<neighbours> others_;
+    sched::reopening when_{{.patience = 2_s, .pause = 1_s, .pause_max = 60_s}};
     std::deque<kv::transfer_event> over_;
     std::vector<al::model::slice> slices_;
     al::digest128 nonce_, theirs_;
     al::duration heartbeat_ = 250_ms; // said twice as often, so that one that comes late is not missed
     al::instant last_beat_, last_tick_;
-    wire::counters totals_;
+    wire::counters totals_, before_; // before_: of the fabric's former openings
+    std::string refusal_;
     bool proven_ = false, live_ = false, stop_ = false, report_ = false;
 };
 
@@ -574,7 +601,12 @@ private:
 int run_engine(const settings& how) {
     name_process(how.child.empty() ? how.role : how.child);
     if (how.child.empty()) {
-        for (const int number : {SIGTERM, SIGINT}) std::signal(number, [](int) { told_to_stop = 1; });
+        for (const int number : {SIGTERM, SIGINT}) {
+            std::signal(number, [](int) {
+                told_to_stop = 1;
+                if (nothing_to_lose) ::_exit(0);
+            });
+        }
     } else { // the router tells when it has drained; a signal to the whole group must not come before it
         for (const int number : {SIGTERM, SIGINT}) std::signal(number, SIG_IGN);
     }

@@ -77,6 +77,7 @@ void engines::listen_to(const pointer& one) {
             }
             if (const auto* proof = std::get_if<wire::response>(&frame)) return hear(one, *proof);
             if (auto* facts = std::get_if<wire::hello>(&frame)) return hear(one, *facts);
+            if (auto* anew = std::get_if<wire::reopened>(&frame)) return hear(one, *anew);
             if (one->live()) tell_.heard(*one, frame);
             return one->stage >= engine_connection::is_live && !one->gone;
         });
@@ -151,7 +152,7 @@ void engines::drop(const pointer& one, std::string_view why, bool dead) {
 void engines::tell_peers(const engine_connection& gone, bool dead) {
     for (const auto& other : all_) {
         if (!other->live() || !exchange_kv(*other, gone)) continue;
-        other->line.send(wire::to_engine(wire::peer_gone{gone.instance, gone.facts.epoch, dead}));
+        other->line.send(wire::to_engine(wire::peer_gone{gone.instance, gone.endpoint, dead}));
         write_later(other);
     }
 }
@@ -172,19 +173,22 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
     if (one->stage != engine_connection::proven) return false;
     one->facts = std::move(frame);
     const wire::hello& facts = one->facts;
+    one->endpoint = facts.epoch;
     if (!(facts.model == agreed_.model)) {
         spdlog::error("a {} engine serves another model file than this router; closing its connection",
                       wire::role_name(facts.as));
+        one->line.send(wire::to_engine(wire::refused{"it serves another model file than the router"}));
         return false;
     }
     for (const pointer& other : std::list(all_)) {
         if (other == one || !other->live()) continue;
-        if (other->facts.epoch == facts.epoch) {
+        if (other->endpoint == facts.epoch) {
             drop(other, "it connected anew");
         } else if (exchange_kv(*other, *one) &&
                    (!(other->facts.layout == facts.layout) || other->facts.fabric != facts.fabric)) {
             spdlog::error("a {} engine ({}) and {} ({}) cannot exchange KV: another layout or fabric",
                           wire::role_name(facts.as), facts.fabric, other->name, other->facts.fabric);
+            one->line.send(wire::to_engine(wire::refused{"its KV layout or fabric is another than its peers'"}));
             return false;
         }
     }
@@ -195,9 +199,8 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
     one->line.send(wire::to_engine(wire::welcome{one->instance, agreed_.heartbeat_ms}));
     for (const auto& other : all_) {
         if (other == one || !other->live() || !exchange_kv(*other, *one)) continue;
-        one->line.send(wire::to_engine(wire::peer{other->instance, other->facts.epoch, other->facts.address}));
-        other->line.send(wire::to_engine(wire::peer{one->instance, facts.epoch, facts.address}));
-        write_later(other);
+        introduce(*other, one);
+        introduce(*one, other);
     }
     write_later(one);
     spdlog::info("engine {} (pid {}) is up: {} blocks of {} tokens, {}", one->name, facts.pid, facts.blocks_total,
@@ -206,11 +209,29 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
     return true;
 }
 
+void engines::introduce(const engine_connection& one, const pointer& to) {
+    to->line.send(wire::to_engine(wire::peer{one.instance, one.endpoint, one.facts.address}));
+    write_later(to);
+}
+
+// To its peers it is another now; to the scheduler it is the same, with all that it computes.
+bool engines::hear(const pointer& one, wire::reopened& frame) {
+    if (!one->live()) return one->stage == engine_connection::fenced;
+    spdlog::warn("engine {} (pid {}) has opened its fabric anew", one->name, one->facts.pid);
+    tell_peers(*one, false); // bytes of the former endpoint may still be under way
+    one->endpoint = frame.epoch;
+    one->facts.address = std::move(frame.address);
+    for (const auto& other : all_) {
+        if (other != one && other->live() && exchange_kv(*other, *one)) introduce(*one, other);
+    }
+    return true;
+}
+
 // Who comes back after a death gets the name that it left.
 std::string engines::name_for(const engine_connection& one) const {
     for (int number = 1;; ++number) {
         std::string name(wire::role_name(one.facts.as));
-        if (number > 1) name += "-" + std::to_string(number);
+        if (number > 1) name.append("-").append(std::to_string(number));
         const bool taken = std::any_of(all_.begin(), all_.end(), [&](const pointer& other) {
             return other.get() != &one && other->stage >= engine_connection::is_live && other->name == name;
         });

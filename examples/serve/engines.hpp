@@ -34,6 +34,7 @@ struct engine_connection {
     enum { challenged, proven, is_live, fenced } stage = challenged;
     ashlar::digest128 nonce;
     wire::hello facts;
+    ashlar::epoch_id endpoint; // of its fabric: another than facts.epoch once it was opened anew
     ashlar::instance_id instance;
     std::string name; // the role, numbered from the second one on: of the log and the metrics
     wire::counters totals;
@@ -74,6 +75,8 @@ private:
     void tell_peers(const engine_connection& gone, bool dead);
     bool hear(const pointer& one, const wire::response& frame);
     bool hear(const pointer& one, wire::hello& frame);
+    bool hear(const pointer& one, wire::reopened& frame);
+    void introduce(const engine_connection& one, const pointer& to);
     std::string name_for(const engine_connection& one) const;
 
     boost::asio::io_context& loop_;

@@ -176,6 +176,8 @@ void metrics::engine(const std::string& name, const wire::counters& now, std::ui
        was.tickets_refused, now.tickets_refused);
     of("ashlar_kv_epoch_mismatches_total", "Tickets of another incarnation", was.epoch_mismatches,
        now.epoch_mismatches);
+    of("ashlar_kv_fabric_reopenings_total", "Times that the fabric endpoint was closed and opened anew", was.reopened,
+       now.reopened);
     of("ashlar_engine_batches_total", "Batches computed", was.batches, now.batches);
     of("ashlar_engine_tokens_total", "Tokens computed", was.batch_tokens, now.batch_tokens);
     of("ashlar_engine_busy_nanoseconds_total", "Time spent computing", was.busy_ns, now.busy_ns);

@@ -218,6 +218,7 @@ private:
 
     void said(engine_connection&, const wire::response&) {}
     void said(engine_connection&, const wire::hello&) {}
+    void said(engine_connection&, const wire::reopened&) {}
     void said(engine_connection& from, const wire::heartbeat& f) {
         from.totals = f.totals;
         feed(sched::heartbeat{from.instance, from.facts.epoch, f.blocks_free});

@@ -32,7 +32,7 @@ namespace serve::wire {
 
 namespace al = ashlar;
 
-inline constexpr std::uint32_t version = 2;
+inline constexpr std::uint32_t version = 3;
 inline constexpr std::size_t frame_bytes_max = 16 << 20;
 
 // Roles by the words of the command line, the peers file and the log.
@@ -167,6 +167,10 @@ struct release {
 struct shutdown {
     static constexpr auto fields = std::tuple{};
 };
+struct refused { // this engine may not join
+    std::string why;
+    static constexpr auto fields = std::tuple{&refused::why};
+};
 
 // ---- engine to router
 
@@ -175,12 +179,14 @@ struct counters { // since the engine started
     std::uint64_t transfers_done = 0, transfers_failed = 0, bytes_sent = 0, blocks_sent = 0, checksum_failures = 0;
     std::uint64_t tickets_refused = 0, epoch_mismatches = 0, blocks_received = 0, bytes_received = 0;
     std::uint64_t batches = 0, batch_tokens = 0, busy_ns = 0;
+    std::uint64_t reopened = 0; // the fabric
     static constexpr auto fields =
         std::tuple{&counters::blocks_free,      &counters::blocks_quarantined, &counters::blocks_leased,
                    &counters::transfers_done,   &counters::transfers_failed,   &counters::bytes_sent,
                    &counters::blocks_sent,      &counters::checksum_failures,  &counters::tickets_refused,
                    &counters::epoch_mismatches, &counters::blocks_received,    &counters::bytes_received,
-                   &counters::batches,          &counters::batch_tokens,       &counters::busy_ns};
+                   &counters::batches,          &counters::batch_tokens,       &counters::busy_ns,
+                   &counters::reopened};
 };
 struct heartbeat {
     std::uint32_t blocks_free = 0;
@@ -254,12 +260,18 @@ struct transfer_failed {
     static constexpr auto fields =
         std::tuple{&transfer_failed::request, &transfer_failed::attempt, &transfer_failed::fault};
 };
+// The engine's fabric endpoint was closed and another opened: peers find it there.
+struct reopened {
+    al::epoch_id epoch;
+    std::vector<std::byte> address;
+    static constexpr auto fields = std::tuple{&reopened::epoch, &reopened::address};
+};
 
 // An index never changes its meaning.
 using to_engine =
-    std::variant<challenge, counter_response, welcome, peer, peer_gone, reserve, batch, release, shutdown>;
+    std::variant<challenge, counter_response, welcome, peer, peer_gone, reserve, batch, release, shutdown, refused>;
 using to_router = std::variant<response, hello, heartbeat, reserved, reserve_failed, token, prompt_token, item_failed,
-                               batch_done, transfer_done, transfer_failed>;
+                               batch_done, transfer_done, transfer_failed, reopened>;
 
 // ---- bytes
 

@@ -269,7 +269,7 @@ class FleetTest(unittest.TestCase):
             for frame in (welcome, wrong_proof, b"\x08"):  # the last one: shut down
                 link, _ = impostor.accept()
                 with link:
-                    challenge = b"\x00" + struct.pack("<I", 2) + bytes(16)
+                    challenge = b"\x00" + struct.pack("<I", 3) + bytes(16)
                     link.sendall(struct.pack("<I", len(challenge)) + challenge)
                     self.assertEqual(len(link.recv(4 + 1 + 32, socket.MSG_WAITALL)), 37)  # its proof and challenge
                     link.sendall(struct.pack("<I", len(frame)) + frame)
