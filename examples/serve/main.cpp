@@ -2,6 +2,7 @@
 // ashlar-serve: a model behind OpenAI's API, with prefill and decode apart.
 //
 //     ashlar-serve --model SmolLM2-135M-Instruct.gguf
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -120,6 +121,7 @@ int main(int argc, char** argv) {
                  "ashlar-serve");
     describe(app, settings);
     CLI11_PARSE(app, argc, argv);
+    std::signal(SIGPIPE, SIG_IGN); // whoever read the log may be gone: nobody stops serving for that
     spdlog::set_default_logger(spdlog::stderr_logger_st("ashlar"));
     spdlog::set_level(spdlog::level::from_str(settings.log_level));
     try {
