@@ -611,7 +611,7 @@ int run_engine(const settings& how) {
         for (const int number : {SIGTERM, SIGINT}) std::signal(number, SIG_IGN);
     }
     engine one(how);
-    return one.run();
+    return outlast(how.child.empty() ? how.role : how.child, [&] { return one.run(); });
 }
 
 } // namespace serve

@@ -2,8 +2,11 @@
 // What every process of the server does the same way.
 #pragma once
 
+#include <exception>
 #include <string>
 #include <vector>
+
+#include <spdlog/spdlog.h>
 
 #include "settings.hpp"
 
@@ -13,6 +16,17 @@ void name_process(const std::string& role); // as ps and the log show it
 void die_with_parent(int parent);           // SIGKILL when it goes; exits at once if it has gone already
 // The one line on standard output that scripts wait for.
 void announce_ready(const std::string& url, const std::string& fabric, const settings& how);
+// What stops a process that has begun is a death like any other, with status 1: it is started again. Status 2 says that
+// it cannot even begin.
+template <class Run>
+int outlast(const std::string& role, Run run) {
+    try {
+        return run();
+    } catch (const std::exception& why) {
+        spdlog::critical("the {} has to end: {}", role, why.what());
+        return 1;
+    }
+}
 std::vector<peer_line> read_peers(const std::string& path); // throws std::runtime_error with the line's number
 
 } // namespace serve

@@ -342,7 +342,10 @@ private:
     void await_signal() {
         signals_.async_wait([this](error_code ec, int number) {
             if (ec) return;
-            if (std::exchange(draining_, true)) std::_Exit(1); // asked twice
+            if (std::exchange(draining_, true)) { // asked twice; a child hears a signal to all from its supervisor too
+                if (how_.supervisor_fd < 0) std::_Exit(1);
+                return await_signal();
+            }
             spdlog::info("router: signal {}; finishing {} requests, at most {} s", number, policy_.live(),
                          how_.drain_s);
             http_.last_answers(); // who still comes is told so
@@ -411,7 +414,7 @@ private:
 int run_router(const settings& how) {
     name_process("router");
     router one(how);
-    return one.run();
+    return outlast("router", [&] { return one.run(); });
 }
 
 } // namespace serve

@@ -6,13 +6,17 @@ whatever clients do."""
 import concurrent.futures
 import http.client
 import json
+import os
+import re
+import resource
 import signal
 import socket
+import subprocess
 import time
 import unittest
 import urllib.parse
 
-from server import Refused, Server
+from server import PATIENCE_S, Refused, Server
 
 CHAT = "/v1/chat/completions"
 DRAIN_S = 3
@@ -83,6 +87,61 @@ class Deadline(unittest.TestCase):
             server.wait_all_free()
 
 
+class Memory(unittest.TestCase):
+    def test_a_router_that_runs_out_of_memory_is_started_again(self):
+        with Server("--pool-mib", "64") as server:
+            router, = set(server.pids()[1:]) - set(server.engines().values())
+            with open(f"/proc/{router}/statm", encoding="ascii") as statm:
+                room = int(statm.read().split()[0]) * resource.getpagesize() + (64 << 20)
+            resource.prlimit(router, resource.RLIMIT_AS, (room, room))
+            at = urllib.parse.urlsplit(server.url)
+            head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n".encode()
+            links = []
+            while router in server.pids() and len(links) < 60:
+                links.append(socket.create_connection((at.hostname, at.port), timeout=2))
+                try:
+                    links[-1].sendall(head + b" " * 7_900_000)
+                except OSError:
+                    pass  # it is gone, or has no room for this one
+            for link in links:
+                link.close()
+            server.wait_for(lambda: router not in server.pids() and server.get("/health")[0] == 200, "another serves")
+            answer_of(server, 0)
+
+
+class Log(unittest.TestCase):
+    def test_the_server_outlives_whoever_read_its_log(self):
+        reader, writer = os.pipe()
+        process = subprocess.Popen([os.environ["ASHLAR_SERVE"], "--model", os.environ["ASHLAR_MODEL"], "--port", "0",
+                                    "--pool-mib", "64"], stdout=subprocess.PIPE, stderr=writer, start_new_session=True)
+        os.close(writer)
+        try:
+            at = urllib.parse.urlsplit(re.search(r"http://\S+", process.stdout.readline().decode())[0])
+            os.close(reader)
+            with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as children:
+                before = children.read().split()
+            os.kill(int(before[-1]), signal.SIGKILL)  # the supervisor and the router say so
+
+            def reborn():
+                with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as children:
+                    now = children.read().split()
+                if now == before or len(now) < len(before):
+                    return False
+                connection = http.client.HTTPConnection(at.hostname, at.port, timeout=60)
+                connection.request("GET", "/health")
+                return connection.getresponse().status == 200
+            end = time.monotonic() + PATIENCE_S
+            while not reborn():
+                self.assertIsNone(process.poll())
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.1)
+        finally:
+            process.terminate()
+            status = process.wait(60)
+            process.stdout.close()
+        self.assertEqual(status, 0)
+
+
 class Drain(unittest.TestCase):
     def ended(self, server, began, bound):
         status = server.process.wait(bound + 10)
@@ -124,6 +183,17 @@ class Drain(unittest.TestCase):
                 text_of(stream)
             self.assertEqual(caught.exception.error["code"], "shutting_down")
             self.ended(server, began, DRAIN_S + END_S)
+
+    def test_a_signal_to_all_its_processes_is_one_signal(self):
+        # So do a terminal at Ctrl-C, and systemd.
+        with Server("--pool-mib", "64", "--drain", "60") as server:
+            expected = answer_of(server, 0)
+            stream = server.stream(CHAT, question(0, 200))
+            text = text_of([next(stream)])
+            for pid in server.pids():
+                os.kill(pid, signal.SIGINT)
+            self.assertEqual(text + text_of(stream), expected)
+            self.ended(server, time.monotonic(), END_S)
 
     def test_clients_that_hang_do_not_hold_it_up(self):
         with Server("--pool-mib", "128", "--drain", str(DRAIN_S)) as server:
