@@ -7,6 +7,10 @@
 #include <variant>
 
 #include <serve/openai.cpp>
+#include <serve/openai_answer.cpp>
+#include <serve/openai_fields.cpp>
+#include <serve/openai_prompt.cpp>
+#include <serve/openai_sampling.cpp>
 #include <serve/text.cpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
