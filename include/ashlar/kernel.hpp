@@ -12,6 +12,7 @@
 #include <ashlar/kernel/matmul.hpp>
 #include <ashlar/kernel/norm.hpp>
 #include <ashlar/kernel/panel.hpp>
+#include <ashlar/kernel/penalties.hpp>
 #include <ashlar/kernel/rope.hpp>
 #include <ashlar/kernel/sample.hpp>
 #include <ashlar/kernel/weight.hpp>

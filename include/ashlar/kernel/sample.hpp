@@ -3,9 +3,11 @@
 // of requests, not on the processor. Temperature 0 is greedy; then the lowest id wins a tie.
 //
 //     sample_scratch room(vocabulary);
-//     token_id next = sample(logits, {.temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .seed = 7}, position, room);
+//     const sampling how{.temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0, .seed = 7};
+//     token_id next = sample(logits, how, position, room);
 //
-// Order: temperature, then top-k, then top-p over what is left (as transformers' logits processors and vLLM do).
+// Order: temperature, then top-k and min-p, then top-p over what is left (vLLM's; what top-k and min-p leave does not
+// depend on which of them comes first). Penalties come before all of it: penalties.hpp.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +28,7 @@ struct sampling {
     float temperature;   // 0: greedy; else logits are divided by it
     std::uint32_t top_k; // 0: all
     float top_p;         // >= 1: all
+    float min_p;         // 0: all; else those at least so likely as this share of the likeliest (arXiv 2407.01082)
     std::uint64_t seed;
 };
 
@@ -96,6 +99,11 @@ token_id sample(std::span<const float> logits, const sampling& how, std::uint32_
         std::sort(items.begin(), items.end(), detail::likelier);
     }
     detail::weigh<Kernel>(items, highest, how.temperature);
+    if (how.min_p > 0) { // the likeliest weighs 1
+        const auto end =
+            std::remove_if(items.begin(), items.end(), [&](const auto& c) { return c.weight < how.min_p; });
+        items = items.first(static_cast<std::size_t>(end - items.begin()));
+    }
     double total = 0;
     for (const auto& c : items) total += c.weight;
 
