@@ -68,6 +68,10 @@ api_error words_for(const al::error& fault) {
     return said;
 }
 
+std::span<const wire::chance> likeliest(const wire::prompt_token& of, std::size_t count) {
+    return std::span(of.top).first(std::min(of.top.size(), count));
+}
+
 } // namespace
 
 answers::answers(const vocabulary& words, metrics& numbers, told tell)
@@ -132,7 +136,7 @@ void answers::apply(const sched::finish& a) {
     const char* reason = a.reason == sched::finish_reason::stop ? "stop" : "length";
     measure_end(*s, reason, a.tokens);
     job& of = *s->of;
-    of.used.completion_tokens += a.tokens;
+    if (!of.want.score_only) of.used.completion_tokens += a.tokens;
     s->text.flush();
     choice part{.index = s->index, .text = s->text.take(), .records = {}, .finish_reason = reason};
     if (of.want.stream) {
@@ -170,7 +174,7 @@ void answers::complete(job& of) {
         return of.out->finish();
     }
     std::sort(of.done.begin(), of.done.end(), [](const choice& a, const choice& b) { return a.index < b.index; });
-    of.out->reply(200, "application/json", whole_answer(of.head, of.done, of.used), of.headers);
+    of.out->reply(200, "application/json", whole_answer(of.head, of.done, of.used, of.scores), of.headers);
 }
 
 // One choice cannot be had: the whole answer cannot. The first reason is told.
@@ -204,17 +208,22 @@ bool answers::show(sequence& s, const wire::token& f) {
     if (s.first == al::instant{}) {
         s.first = now;
         numbers_.first_token(seconds(now - s.arrived));
+        if (of.want.prompt_logprobs) keep_scores(s);
         if (of.want.echo) echo(s, part);
+        s.prompt_chances.clear();
     } else {
         numbers_.next_token(seconds(now - s.last));
     }
     s.last = now;
     s.tokens.push_back(f.chosen.token);
-    const std::string bytes = f.stop ? std::string() : words_.bytes(f.chosen.token);
-    s.text.push(bytes);
-    if (of.want.logprobs) part.records.push_back(record_of(s, f.chosen, f.top));
-    s.characters += utf8_characters(bytes);
-    part.text += s.text.take();
+    if (!of.want.score_only) {
+        const bool shown = !f.stop || of.want.include_stop;
+        const std::string bytes = shown ? words_.bytes(f.chosen.token) : std::string();
+        s.text.push(bytes, s.tokens.size() - s.prompt_tokens > of.want.min_tokens);
+        if (of.want.logprobs) part.records.push_back(record_of(s, f.chosen, f.top));
+        s.characters += utf8_characters(bytes);
+        part.text += s.text.take();
+    }
     if (!of.want.stream) {
         s.whole += part.text;
         std::move(part.records.begin(), part.records.end(), std::back_inserter(s.records));
@@ -227,15 +236,40 @@ bool answers::show(sequence& s, const wire::token& f) {
 void answers::send(sequence& s, const choice& part) {
     job& of = *s.of;
     if (!std::exchange(of.begun, true)) of.out->begin_events(of.headers);
-    of.out->send(chunk_event(of.head, part, std::exchange(s.first_chunk, false), of.want.include_usage));
+    chunk_usage used{.shown = of.want.include_usage, .so_far = {}};
+    if (of.want.continuous_usage)
+        used.so_far = {.prompt_tokens = s.prompt_tokens,
+                       .completion_tokens = of.want.score_only ? 0 : s.tokens.size() - s.prompt_tokens,
+                       .cached_tokens = of.used.cached_tokens};
+    of.out->send(chunk_event(of.head, part, std::exchange(s.first_chunk, false), used));
 }
 
 token_record answers::record_of(const sequence& s, const wire::chance& chosen,
-                                const std::vector<wire::chance>& top) const {
+                                std::span<const wire::chance> top) const {
     const auto spelled = [this](const wire::chance& of) { return token_chance{words_.piece(of.token), of.logprob}; };
     token_record record{.chosen = spelled(chosen), .top = {}, .has_logprob = true, .text_offset = s.characters};
     for (const auto& each : top) record.top.push_back(spelled(each));
     return record;
+}
+
+// vLLM's order: the prompt's own token first, then the likeliest of the others.
+void answers::keep_scores(const sequence& s) {
+    job& of = *s.of;
+    if (s.index % of.want.n != 0) return; // the first choice of each prompt is asked
+    of.scores.resize(std::max<std::size_t>(of.want.prompts.size(), 1));
+    prompt_scores& scores = of.scores[s.index / of.want.n];
+    scores.resize(s.prompt_tokens);
+    for (std::uint32_t i = 1; i < s.prompt_chances.size(); ++i) {
+        const wire::prompt_token& said = s.prompt_chances[i];
+        const auto add = [&](const wire::chance& each, std::uint32_t rank) {
+            scores[i].push_back({each.token, words_.piece(each.token), each.logprob, rank});
+        };
+        add(said.chosen, said.rank);
+        for (std::uint32_t rank = 1; const auto& each : likeliest(said, *of.want.prompt_logprobs)) {
+            if (each.token != said.chosen.token) add(each, rank);
+            ++rank;
+        }
+    }
 }
 
 // The prompt goes before the answer.
@@ -244,7 +278,8 @@ void answers::echo(sequence& s, choice& part) {
         const std::string piece = words_.piece(s.tokens[i]);
         if (s.of->want.logprobs) {
             if (i > 0 && i < s.prompt_chances.size())
-                part.records.push_back(record_of(s, s.prompt_chances[i].chosen, s.prompt_chances[i].top));
+                part.records.push_back(
+                    record_of(s, s.prompt_chances[i].chosen, likeliest(s.prompt_chances[i], *s.of->want.logprobs)));
             else
                 part.records.push_back(
                     {.chosen = {piece, 0}, .top = {}, .has_logprob = false, .text_offset = s.characters});
@@ -253,7 +288,6 @@ void answers::echo(sequence& s, choice& part) {
         part.text += piece;
     }
     part.text = utf8_repaired(part.text);
-    s.prompt_chances.clear();
 }
 
 } // namespace serve

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -37,6 +38,7 @@ struct job {
     http_headers headers;                 // of every answer: x-request-id
     std::vector<ashlar::request_id> open; // choices that have not ended
     std::vector<choice> done;             // of an answer that is not streamed
+    std::vector<prompt_scores> scores;    // of each prompt, when asked for
     bool begun = false;                   // bytes of a stream are out
     bool over = false;
 };
@@ -79,7 +81,8 @@ public:
     void note(sequence& s, const wire::prompt_token& f);
 
 private:
-    token_record record_of(const sequence& s, const wire::chance& chosen, const std::vector<wire::chance>& top) const;
+    token_record record_of(const sequence& s, const wire::chance& chosen, std::span<const wire::chance> top) const;
+    void keep_scores(const sequence& s);
     void echo(sequence& s, choice& part);
     void send(sequence& s, const choice& part);
     void complete(job& of);

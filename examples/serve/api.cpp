@@ -47,18 +47,29 @@ http_headers with(http_headers headers, const char* name, std::string value) {
     return headers;
 }
 
-wire::sampling sampling_of(const generation& ask, std::uint32_t prompt_tokens, std::uint64_t seed,
+wire::sampling sampling_of(const generation& ask, std::uint32_t prompt_tokens, std::uint32_t number, std::uint64_t seed,
                            const std::vector<token_id>& ends) {
+    const bool echoes = ask.echo && ask.logprobs, scores = ask.prompt_logprobs && number == 0; // once for all choices
     wire::sampling how{.temperature = ask.temperature,
                        .top_p = ask.top_p,
+                       .min_p = ask.min_p,
                        .top_k = ask.top_k,
-                       .seed = seed,
+                       .seed = number == 0 ? seed : ashlar::mix(seed, number),
                        .prompt_tokens = prompt_tokens,
                        .min_tokens = ask.min_tokens,
+                       .repetition = ask.repetition_penalty,
+                       .frequency = ask.frequency_penalty,
+                       .presence = ask.presence_penalty,
                        .logprobs = ask.logprobs.has_value(),
                        .top_logprobs = ask.logprobs.value_or(0),
-                       .prompt_logprobs = ask.echo && ask.logprobs.has_value(),
+                       .prompt_logprobs = echoes || scores,
+                       .prompt_top_logprobs = std::max(echoes ? *ask.logprobs : 0, scores ? *ask.prompt_logprobs : 0),
                        .stop_tokens = ask.stop_token_ids};
+    for (const auto& [token, value] : ask.logit_bias) how.biases.push_back({token, value});
+    if (ask.min_tokens > 0) { // as in vLLM: no end of text either, whether it would end the answer or not
+        how.late_tokens = ask.stop_token_ids;
+        how.late_tokens.insert(how.late_tokens.end(), ends.begin(), ends.end());
+    }
     if (!ask.ignore_eos) how.stop_tokens.insert(how.stop_tokens.end(), ends.begin(), ends.end());
     return how;
 }
@@ -71,10 +82,9 @@ api::api(std::string key, const vocabulary& words, const api_limits& limits, ans
 
 void api::serve(http_request request, std::shared_ptr<exchange> out) {
     static const std::map<std::string, std::string, std::less<>> methods = {
-        {"/v1/completions", "POST"}, {"/v1/chat/completions", "POST"},
-        {"/tokenize", "POST"},       {"/detokenize", "POST"},
-        {"/v1/models", "GET"},       {"/health", "GET"},
-        {"/metrics", "GET"},         {"/version", "GET"}};
+        {"/v1/completions", "POST"}, {"/v1/chat/completions", "POST"}, {"/tokenize", "POST"}, {"/detokenize", "POST"},
+        {"/v1/models", "GET"},       {"/tokenizer_info", "GET"},       {"/health", "GET"},    {"/metrics", "GET"},
+        {"/version", "GET"}};
     const std::string id = request.request_id.empty() ? random_id() : request.request_id;
     const http_headers headers{{"X-Request-Id", id}};
     const std::string& path = request.path;
@@ -102,6 +112,7 @@ void api::serve(http_request request, std::shared_ptr<exchange> out) {
                           with(headers, "WWW-Authenticate", "Bearer"));
     if (path == "/v1/models") return out->reply(200, "application/json", models_body(limits_, started_), headers);
     if (one_model) return model(path.substr(11), *out, headers);
+    if (path == "/tokenizer_info") return out->reply(200, "application/json", tokenizer_body(words_.about()), headers);
     if (path == "/tokenize") return tokenize(request.body, *out, headers);
     if (path == "/detokenize") return detokenize(request.body, *out, headers);
     generate(request.body, path == "/v1/chat/completions", std::move(out), headers, id);
@@ -185,7 +196,7 @@ void api::generate(const std::string& body, bool chat, std::shared_ptr<exchange>
             s->tokens = each;
             s->prompt_tokens = static_cast<std::uint32_t>(each.size());
             s->max_tokens = ask.max_tokens.value_or(limits_.context - s->prompt_tokens);
-            s->how = sampling_of(ask, s->prompt_tokens, c == 0 ? seed : ashlar::mix(seed, c), words_.end_tokens());
+            s->how = sampling_of(ask, s->prompt_tokens, c, seed, words_.end_tokens());
             s->text = text_stream(ask.stop, ask.include_stop);
             choices.push_back(std::move(s));
         }

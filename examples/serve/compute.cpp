@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <stdexcept>
 
 #include <ashlar/kernel/cpu.hpp>
+#include <ashlar/kernel/penalties.hpp>
 #include <ashlar/kernel/sample.hpp>
 #include <ashlar/model/decoder.hpp>
 #include <support/gguf.hpp>
@@ -25,12 +25,18 @@ struct computer::state {
     al::digest128 fingerprint;
     std::optional<llm> model;
     al::kernel::sample_scratch room{0};
-    std::vector<float> masked;
+    al::kernel::penalty_scratch seen{0};
+    std::vector<float> changed; // logits
 };
 
 computer::computer(const std::string& path, std::uint32_t threads, std::uint32_t batch_tokens, std::uint32_t sequences,
                    std::uint32_t context)
-    : state_(new state{al::support::thread_pool(threads), {}, {}, al::kernel::sample_scratch(0), {}}) {
+    : state_(new state{al::support::thread_pool(threads),
+                       {},
+                       {},
+                       al::kernel::sample_scratch(0),
+                       al::kernel::penalty_scratch(0),
+                       {}}) {
     auto file = al::support::gguf_file::open(path);
     if (!file) throw std::runtime_error(path + ": " + file.fault().sentence);
     const auto facts = file->facts();
@@ -55,7 +61,8 @@ computer::computer(const std::string& path, std::uint32_t threads, std::uint32_t
                                  " " + std::string(culprit.view()) + " " + sentence);
     state_->model.emplace(std::move(made).value());
     state_->room = al::kernel::sample_scratch(facts->vocabulary);
-    state_->masked.resize(facts->vocabulary);
+    state_->seen = al::kernel::penalty_scratch(facts->vocabulary);
+    state_->changed.resize(facts->vocabulary);
 }
 computer::~computer() = default;
 
@@ -68,25 +75,37 @@ al::result<void> computer::forward(std::span<const al::model::slice> batch, cons
     return state_->model->forward(batch, layout, pool, state_->threads, hook);
 }
 
-wire::chance computer::sample(std::size_t i, const wire::sampling& how, std::uint32_t position, bool may_stop) {
+wire::chance computer::sample(std::size_t i, const wire::sampling& how, std::span<const al::token_id> tokens,
+                              bool may_stop) {
     std::span<const float> logits = state_->model->logits(i);
-    if (!may_stop) { // min_tokens: the tokens that would end the answer are out of the question
-        std::copy(logits.begin(), logits.end(), state_->masked.begin());
-        for (const auto token : how.stop_tokens) {
-            if (token >= 0 && static_cast<std::size_t>(token) < state_->masked.size())
-                state_->masked[static_cast<std::size_t>(token)] = -std::numeric_limits<float>::infinity();
+    const al::kernel::penalties penalties{how.repetition, how.frequency, how.presence};
+    if (!may_stop || penalties.any() || !how.biases.empty()) {
+        const std::span<float> changed = state_->changed;
+        std::copy(logits.begin(), logits.end(), changed.begin());
+        for (const auto& each : how.biases) {
+            const al::kernel::token_bias one{each.token, each.value};
+            al::kernel::add_biases(changed, {&one, 1});
         }
-        logits = state_->masked;
+        if (!may_stop) al::kernel::suppress(changed, how.late_tokens);
+        if (penalties.any()) al::kernel::penalise(changed, penalties, tokens, how.prompt_tokens, state_->seen);
+        logits = changed;
     }
     const al::kernel::sampling by{
-        .temperature = how.temperature, .top_k = how.top_k, .top_p = how.top_p, .seed = how.seed};
-    const al::token_id token = al::kernel::sample(logits, by, position, state_->room);
+        .temperature = how.temperature, .top_k = how.top_k, .top_p = how.top_p, .min_p = how.min_p, .seed = how.seed};
+    const al::token_id token = al::kernel::sample(logits, by, static_cast<std::uint32_t>(tokens.size()), state_->room);
     return how.logprobs ? chance_of(i, token) : wire::chance{token, 0};
 }
 
 wire::chance computer::chance_of(std::size_t i, al::token_id token) {
     const auto logits = state_->model->logits(i);
     return {token, logits[static_cast<std::size_t>(token)] - al::kernel::log_sum_exp(logits)};
+}
+
+std::uint32_t computer::rank_of(std::size_t i, al::token_id token) {
+    const auto logits = state_->model->logits(i);
+    const float own = logits[static_cast<std::size_t>(token)];
+    return 1 + static_cast<std::uint32_t>(
+                   std::count_if(logits.begin(), logits.end(), [own](float other) { return other > own; }));
 }
 
 std::vector<wire::chance> computer::likeliest(std::size_t i, std::uint32_t count) {

@@ -545,7 +545,8 @@ private:
             const std::size_t i = with_logits++;
             if (s.how.prompt_logprobs && each.item->kind == sched::item_kind::prefill && end < s.stay.context()) {
                 say(wire::prompt_token{s.request, s.attempt, end, model_.chance_of(i, s.tokens[end]),
-                                       model_.likeliest(i, s.how.top_logprobs)});
+                                       model_.rank_of(i, s.tokens[end]),
+                                       model_.likeliest(i, s.how.prompt_top_logprobs)});
                 continue;
             }
             sample(b, *each.item, s, i, end);
@@ -563,7 +564,7 @@ private:
                          .position = position,
                          .chosen = {},
                          .top = {}};
-        said.chosen = model_.sample(i, s.how, position, may_stop);
+        said.chosen = model_.sample(i, s.how, std::span<const al::token_id>(s.tokens).first(position), may_stop);
         said.stop = may_stop && std::find(s.how.stop_tokens.begin(), s.how.stop_tokens.end(), said.chosen.token) !=
                                     s.how.stop_tokens.end();
         if (s.how.logprobs) said.top = model_.likeliest(i, s.how.top_logprobs);

@@ -17,7 +17,7 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
     check_model(in, limits);
     take_prompt(in, limits, want);
     take_lengths(in, limits, want);
-    take_sampling(in, want);
+    take_sampling(in, limits, want);
     take_stops(in, limits, want);
 
     want.stream = in.boolean("stream");
@@ -26,6 +26,7 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
         if (!options->is_object()) refuse("'stream_options' must be an object", "stream_options");
         fields inner(*options);
         want.include_usage = inner.boolean("include_usage");
+        want.continuous_usage = inner.boolean("continuous_usage_stats") && want.include_usage; // vLLM's
         inner.harmless("include_obfuscation"); // padding against traffic analysis; nothing of the answer
         inner.nothing_else();
     }
@@ -39,20 +40,23 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
         if (const auto top = in.integer("logprobs", 0, limits.top_logprobs))
             want.logprobs = static_cast<std::uint32_t>(*top);
         want.echo = in.boolean("echo");
+        if (want.max_tokens == 0u) {
+            if (!want.echo) refuse("'max_tokens' may be 0 only with 'echo': true", "max_tokens");
+            want.max_tokens = 1;
+            want.score_only = true;
+        }
+    }
+    if (const auto top = in.integer("prompt_logprobs", 0, limits.top_logprobs)) {
+        if (want.stream) refuse("'prompt_logprobs' cannot be had when 'stream' is true", "prompt_logprobs");
+        want.prompt_logprobs = static_cast<std::uint32_t>(*top);
     }
 
-    const auto zero = [](const json& x) { return x.is_number() && x.get<double>() == 0; };
     const auto one = [](const json& x) { return x.is_number() && x.get<double>() == 1; };
     const auto empty = [](const json& x) { return (x.is_object() || x.is_array() || x.is_string()) && x.empty(); };
     const auto is_false = [](const json& x) { return x.is_boolean() && !x.get<bool>(); };
     const auto is_true = [](const json& x) { return x.is_boolean() && x.get<bool>(); };
-    in.neutral("presence_penalty", zero);
-    in.neutral("frequency_penalty", zero);
-    in.neutral("repetition_penalty", one);
     in.neutral("length_penalty", one);
-    in.neutral("min_p", zero);
     in.neutral("typical_p", one);
-    in.neutral("logit_bias", empty);
     in.neutral("use_beam_search", is_false);
     in.neutral("early_stopping", is_false);
     in.neutral("skip_special_tokens", is_true);
@@ -60,7 +64,6 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
     in.neutral(
         "add_special_tokens",
         chat ? +[](const json& x) { return x == false; } : +[](const json& x) { return x.is_boolean(); });
-    in.unsupported("prompt_logprobs");
     in.unsupported("truncate_prompt_tokens");
     in.neutral("response_format", [](const json& x) {
         return x.is_object() && x.size() == 1 && x.contains("type") && x["type"] == "text";

@@ -56,16 +56,23 @@ struct generation {
     std::uint32_t n = 1;
     float temperature = 1.0f;
     float top_p = 1.0f;
+    float min_p = 0.0f;      // 0: all
     std::uint32_t top_k = 0; // 0: all
+    float repetition_penalty = 1.0f;
+    float frequency_penalty = 0.0f, presence_penalty = 0.0f;
+    std::vector<std::pair<token_id, float>> logit_bias;
     std::optional<std::uint64_t> seed;
-    std::optional<std::uint32_t> logprobs; // how many alternatives beside the chosen token
+    std::optional<std::uint32_t> logprobs;        // how many alternatives beside the chosen token
+    std::optional<std::uint32_t> prompt_logprobs; // the same, for the prompt's own tokens
     std::vector<std::string> stop;
     std::vector<token_id> stop_token_ids;
     bool echo = false;
+    bool score_only = false; // max_tokens 0: one token is computed and not shown
     bool ignore_eos = false;
     bool include_stop = false;
     bool stream = false;
     bool include_usage = false;
+    bool continuous_usage = false; // on every chunk
 };
 
 struct tokenize_request {
@@ -95,6 +102,14 @@ struct token_record {
     bool has_logprob = true;       // false for the first token of an echoed prompt
     std::uint32_t text_offset = 0; // in characters (code points) from the start of the choice's text
 };
+struct prompt_chance {
+    token_id token = 0;
+    std::string bytes;
+    float logprob = 0;
+    std::uint32_t rank = 0; // 1: the likeliest
+};
+// What the model thought of a prompt: for each position its own token, then the likeliest others. The first has none.
+using prompt_scores = std::vector<std::vector<prompt_chance>>;
 struct usage {
     std::uint64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
 };
@@ -112,10 +127,16 @@ struct answer_head {
     bool logprobs = false;
 };
 
-std::string whole_answer(const answer_head& head, const std::vector<choice>& choices, const usage& used);
-// One server-sent event, "data: …\n\n". `first` adds the role of a chat's first delta; `null_usage` writes "usage":
-// null, as OpenAI does on every chunk when usage was asked for.
-std::string chunk_event(const answer_head& head, const choice& part, bool first, bool null_usage);
+// `scores`: of each prompt, each of as many choices as the others; empty unless they were asked for.
+std::string whole_answer(const answer_head& head, const std::vector<choice>& choices, const usage& used,
+                         const std::vector<prompt_scores>& scores = {});
+// What a chunk says about usage when that was asked for: null, as OpenAI does, or what has been used so far.
+struct chunk_usage {
+    bool shown = false;
+    std::optional<usage> so_far;
+};
+// One server-sent event, "data: …\n\n". `first` adds the role of a chat's first delta.
+std::string chunk_event(const answer_head& head, const choice& part, bool first, const chunk_usage& used);
 std::string usage_event(const answer_head& head, const usage& used);
 std::string error_event(const api_error& fault);
 inline constexpr std::string_view done_event = "data: [DONE]\n\n";
@@ -125,6 +146,10 @@ std::string model_body(const api_limits& limits, std::int64_t created);
 std::string tokens_body(const std::vector<token_id>& ids, const std::vector<std::string>* pieces,
                         std::uint32_t context);
 std::string text_body(const std::string& text);
+struct tokenizer_facts {                                   // what a client that tokenizes through /tokenize must know
+    std::string begin_of_text, end_of_text, chat_template; // empty: null
+};
+std::string tokenizer_body(const tokenizer_facts& facts);
 std::string version_body(std::string_view version);
 extern const std::string_view version_text;
 

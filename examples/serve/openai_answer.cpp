@@ -74,6 +74,19 @@ out_json logprobs_of(const answer_head& head, const choice& of) {
             {"text_offset", std::move(offsets)}};
 }
 
+out_json scores_of(const prompt_scores& scores) { // vLLM's shape
+    out_json positions = out_json::array();
+    for (const auto& position : scores) {
+        out_json tokens = nullptr;
+        for (const auto& each : position)
+            tokens.emplace(std::to_string(each.token), out_json{{"logprob", finite(each.logprob)},
+                                                                {"rank", each.rank},
+                                                                {"decoded_token", utf8_repaired(each.bytes)}});
+        positions.push_back(std::move(tokens));
+    }
+    return positions;
+}
+
 out_json usage_of(const usage& used) {
     return {{"prompt_tokens", used.prompt_tokens},
             {"completion_tokens", used.completion_tokens},
@@ -104,7 +117,8 @@ std::string event(const out_json& value) { return "data: " + dump(value) + "\n\n
 
 std::string error_body(const api_error& fault) { return dump(error_object(fault)); }
 std::string error_event(const api_error& fault) { return event(error_object(fault)); }
-std::string whole_answer(const answer_head& head, const std::vector<choice>& choices, const usage& used) {
+std::string whole_answer(const answer_head& head, const std::vector<choice>& choices, const usage& used,
+                         const std::vector<prompt_scores>& scores) {
     out_json body = head_of(head, false);
     body["choices"] = out_json::array();
     for (const auto& each : choices) {
@@ -115,13 +129,16 @@ std::string whole_answer(const answer_head& head, const std::vector<choice>& cho
             one["text"] = each.text;
         one["logprobs"] = logprobs_of(head, each);
         one["finish_reason"] = reason_of(each);
+        if (!scores.empty() && !head.chat)
+            one["prompt_logprobs"] = scores_of(scores[each.index * scores.size() / choices.size()]);
         body["choices"].push_back(std::move(one));
     }
     body["usage"] = usage_of(used);
+    if (!scores.empty() && head.chat) body["prompt_logprobs"] = scores_of(scores[0]);
     return dump(body);
 }
 
-std::string chunk_event(const answer_head& head, const choice& part, bool first, bool null_usage) {
+std::string chunk_event(const answer_head& head, const choice& part, bool first, const chunk_usage& used) {
     out_json body = head_of(head, true);
     out_json one = {{"index", part.index}};
     if (head.chat) {
@@ -135,7 +152,7 @@ std::string chunk_event(const answer_head& head, const choice& part, bool first,
     one["logprobs"] = part.records.empty() ? out_json(nullptr) : logprobs_of(head, part);
     one["finish_reason"] = reason_of(part);
     body["choices"] = out_json::array({std::move(one)});
-    if (null_usage) body["usage"] = nullptr;
+    if (used.shown) body["usage"] = used.so_far ? usage_of(*used.so_far) : out_json(nullptr);
     return event(body);
 }
 
@@ -168,6 +185,13 @@ std::string tokens_body(const std::vector<token_id>& ids, const std::vector<std:
     return dump(body);
 }
 std::string text_body(const std::string& text) { return dump({{"prompt", text}, {"content", text}}); }
+std::string tokenizer_body(const tokenizer_facts& facts) { // of vLLM's names those that lm-eval reads
+    const auto known = [](const std::string& text) { return text.empty() ? out_json(nullptr) : out_json(text); };
+    return dump({{"bos_token", known(facts.begin_of_text)},
+                 {"eos_token", known(facts.end_of_text)},
+                 {"pad_token", nullptr},
+                 {"chat_template", known(facts.chat_template)}});
+}
 std::string version_body(std::string_view version) { return dump({{"version", std::string(version)}}); }
 
 } // namespace serve

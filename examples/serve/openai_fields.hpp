@@ -61,7 +61,7 @@ std::vector<chat_message> message_list(const json& value, const api_limits& limi
 // Groups of a generation's fields.
 void take_prompt(fields& in, const api_limits& limits, generation& want); // a chat's messages too
 void take_lengths(fields& in, const api_limits& limits, generation& want);
-void take_sampling(fields& in, generation& want);
+void take_sampling(fields& in, const api_limits& limits, generation& want);
 void take_stops(fields& in, const api_limits& limits, generation& want);
 
 } // namespace serve

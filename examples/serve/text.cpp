@@ -62,7 +62,7 @@ std::uint32_t utf8_characters(std::string_view text) {
         std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-void text_stream::push(std::string_view bytes) {
+void text_stream::push(std::string_view bytes, bool may_stop) {
     if (stopped_) return;
     bytes_ += bytes;
     std::string_view rest = bytes_;
@@ -73,20 +73,21 @@ void text_stream::push(std::string_view bytes) {
         rest.remove_prefix(next.size);
     }
     bytes_.erase(0, bytes_.size() - rest.size());
-    release(false);
+    release(false, may_stop);
 }
 
 void text_stream::flush() {
     if (stopped_) return;
     if (!bytes_.empty()) held_ += replacement, bytes_.clear();
-    release(true);
+    release(true, true);
 }
 
-void text_stream::release(bool final) {
+void text_stream::release(bool final, bool may_stop) {
     // The stop string that is complete first ends the text.
     std::size_t first = std::string::npos, length = 0;
     for (const auto& stop : stops_) {
-        const std::size_t at = held_.find(stop);
+        const std::size_t at =
+            may_stop ? held_.find(stop, past_ < stop.size() ? 0 : past_ - stop.size() + 1) : std::string::npos;
         if (at != std::string::npos && (first == std::string::npos || at + stop.size() < first + length))
             first = at, length = stop.size();
     }
@@ -105,7 +106,9 @@ void text_stream::release(bool final) {
         }
     }
     ready_ += held_.substr(0, held_.size() - keep);
+    past_ -= std::min(past_, held_.size() - keep);
     held_.erase(0, held_.size() - keep);
+    if (!may_stop) past_ = held_.size();
 }
 
 } // namespace serve

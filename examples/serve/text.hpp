@@ -28,19 +28,21 @@ public:
     text_stream(std::vector<std::string> stops, bool include_stop)
         : stops_(std::move(stops)), include_stop_(include_stop) {}
 
-    void push(std::string_view bytes);
+    // `may_stop`: a stop string that ends in these bytes counts.
+    void push(std::string_view bytes, bool may_stop = true);
     void flush(); // no more bytes come: what was held back goes out
     std::string take() { return std::exchange(ready_, {}); }
     bool stopped() const { return stopped_; }
 
 private:
-    void release(bool final);
+    void release(bool final, bool may_stop);
 
     std::vector<std::string> stops_;
     bool include_stop_ = false;
     bool stopped_ = false;
-    std::string bytes_; // not yet whole characters
-    std::string held_;  // whole characters, perhaps the start of a stop string
+    std::string bytes_;    // not yet whole characters
+    std::string held_;     // whole characters, perhaps the start of a stop string
+    std::size_t past_ = 0; // of held_: came when no stop string counted
     std::string ready_;
 };
 

@@ -20,6 +20,7 @@ struct vocabulary::state {
     sup::tokenizer words;
     sup::outcome<sup::chat_template> chat;
     std::vector<token_id> ends;
+    tokenizer_facts about;
 };
 
 namespace {
@@ -36,6 +37,7 @@ vocabulary::vocabulary(const std::string& path) {
                            fingerprint_of(file),
                            need(sup::tokenizer::from(file.directory()), path),
                            sup::chat_template::from(file.directory()),
+                           {},
                            {}});
     const auto add = [this](std::optional<token_id> id) {
         if (id && std::find(state_->ends.begin(), state_->ends.end(), *id) == state_->ends.end())
@@ -45,6 +47,10 @@ vocabulary::vocabulary(const std::string& path) {
     if (const auto turn = file->count("tokenizer.ggml.eot_token_id")) add(static_cast<token_id>(*turn));
     add(state_->words.special("<|im_end|>"));
     add(state_->words.special("<|endoftext|>"));
+    const auto name = [this](std::optional<token_id> id) { return id ? piece(*id) : std::string(); };
+    const auto program = file.directory().text("tokenizer.chat_template");
+    state_->about = {name(state_->words.begin_of_text()), name(state_->words.end_of_text()),
+                     program ? std::string(*program) : std::string()};
 }
 vocabulary::~vocabulary() = default;
 
@@ -72,5 +78,6 @@ std::string vocabulary::bytes(token_id token) const {
 }
 std::string vocabulary::piece(token_id token) const { return std::string(state_->words.bytes_of(token)); }
 const std::vector<token_id>& vocabulary::end_tokens() const { return state_->ends; }
+const tokenizer_facts& vocabulary::about() const { return state_->about; }
 
 } // namespace serve

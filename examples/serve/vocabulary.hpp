@@ -31,6 +31,7 @@ public:
     std::string bytes(token_id token) const; // as text; empty for special tokens
     std::string piece(token_id token) const; // the same, special tokens by their name
     const std::vector<token_id>& end_tokens() const;
+    const tokenizer_facts& about() const;
 
 private:
     struct state;

@@ -116,20 +116,42 @@ struct peer_gone {
 
 // ---- router to engine
 
+struct bias {
+    al::token_id token = 0;
+    float value = 0; // added to its logit
+    static constexpr auto fields = std::tuple{&bias::token, &bias::value};
+};
 struct sampling {
-    float temperature = 1, top_p = 1;
+    float temperature = 1, top_p = 1, min_p = 0;
     std::uint32_t top_k = 0;
     std::uint64_t seed = 0;
     std::uint32_t prompt_tokens = 0; // of the request: generated tokens are counted from here
-    std::uint32_t min_tokens = 0;    // no end of sequence before so many
+    std::uint32_t min_tokens = 0;    // none of late_tokens before so many
+    float repetition = 1, frequency = 0, presence = 0;
     bool logprobs = false;
     std::uint32_t top_logprobs = 0;
-    bool prompt_logprobs = false;          // also of the prompt's own tokens (echo)
+    bool prompt_logprobs = false; // also of the prompt's own tokens
+    std::uint32_t prompt_top_logprobs = 0;
     std::vector<al::token_id> stop_tokens; // each ends the answer
-    static constexpr auto fields =
-        std::tuple{&sampling::temperature,     &sampling::top_p,      &sampling::top_k,    &sampling::seed,
-                   &sampling::prompt_tokens,   &sampling::min_tokens, &sampling::logprobs, &sampling::top_logprobs,
-                   &sampling::prompt_logprobs, &sampling::stop_tokens};
+    std::vector<al::token_id> late_tokens;
+    std::vector<bias> biases;
+    static constexpr auto fields = std::tuple{&sampling::temperature,
+                                              &sampling::top_p,
+                                              &sampling::min_p,
+                                              &sampling::top_k,
+                                              &sampling::seed,
+                                              &sampling::prompt_tokens,
+                                              &sampling::min_tokens,
+                                              &sampling::repetition,
+                                              &sampling::frequency,
+                                              &sampling::presence,
+                                              &sampling::logprobs,
+                                              &sampling::top_logprobs,
+                                              &sampling::prompt_logprobs,
+                                              &sampling::prompt_top_logprobs,
+                                              &sampling::stop_tokens,
+                                              &sampling::late_tokens,
+                                              &sampling::biases};
 };
 struct reserve {
     al::request_id request;
@@ -226,15 +248,16 @@ struct token {
     static constexpr auto fields = std::tuple{&token::request, &token::attempt,  &token::batch,  &token::kind,
                                               &token::stop,    &token::position, &token::chosen, &token::top};
 };
-// For an echo with log-probabilities: what the model thought of the prompt's own token at `position` (>= 1).
+// What the model thought of the prompt's own token at `position` (>= 1).
 struct prompt_token {
     al::request_id request;
     std::uint32_t attempt = 0;
     std::uint32_t position = 0;
     chance chosen;
+    std::uint32_t rank = 0; // of it; 1: the likeliest
     std::vector<chance> top;
     static constexpr auto fields = std::tuple{&prompt_token::request, &prompt_token::attempt, &prompt_token::position,
-                                              &prompt_token::chosen, &prompt_token::top};
+                                              &prompt_token::chosen,  &prompt_token::rank,    &prompt_token::top};
 };
 struct item_failed {
     al::request_id request;

@@ -113,7 +113,7 @@ class Api(unittest.TestCase):
 
     def test_a_key_is_asked_for_where_it_matters(self):
         for method, path in (("GET", "/v1/models"), ("POST", COMPLETIONS), ("POST", "/v1/chat/completions"),
-                             ("POST", "/tokenize"), ("POST", "/detokenize")):
+                             ("POST", "/tokenize"), ("POST", "/detokenize"), ("GET", "/tokenizer_info")):
             for key in (None, "wrong", KEY[:-1], KEY + "x", ""):
                 with self.subTest((path, key)):
                     answer = self.ask(method, path, json.dumps(ASK).encode(), key=key)
@@ -208,6 +208,14 @@ class Api(unittest.TestCase):
         for path, body, param in (("/tokenize", {}, "prompt"), ("/tokenize", {"prompt": 5}, "prompt"),
                                   ("/detokenize", {"tokens": [10**9]}, "tokens"), ("/detokenize", {}, "tokens")):
             self.assertEqual(self.error_of(self.ask("POST", path, json.dumps(body).encode()), 400)["param"], param)
+
+    def test_what_a_tokenizer_s_client_must_know(self):
+        said = self.ask("GET", "/tokenizer_info").json()
+        self.assertEqual(said["eos_token"], "<|im_end|>")
+        self.assertIn("<|im_start|>", said["chat_template"])
+        ids = self.ask("POST", "/tokenize", json.dumps({"prompt": said["eos_token"],
+                                                        "add_special_tokens": False}).encode()).json()["tokens"]
+        self.assertEqual(len(ids), 1)
 
     def test_the_models_page(self):
         listed = self.ask("GET", "/v1/models").json()

@@ -137,6 +137,23 @@ class Client(unittest.TestCase):
         self.assertEqual([[t.logprob for t in c.logprobs.content] for c in together],
                          [[t.logprob for t in c.logprobs.content] for c in alone])
 
+    def test_penalties_and_biases_change_the_answer(self):
+        plain = self.chat(max_tokens=24).choices[0].message.content
+        first = self.ids(plain)[0]
+        biased = self.chat(max_tokens=24, logit_bias={str(first): -100}).choices[0].message.content
+        self.assertFalse(biased.startswith(plain[:3]), biased)
+        forced = self.chat(max_tokens=4, logit_bias={str(self.ids(" stone")[0]): 100}, logprobs=True).choices[0]
+        self.assertEqual(forced.message.content, " stone" * 4)
+        self.assertLess(forced.logprobs.content[0].logprob, -1)  # what the model thought, before any bias
+        for more in ({"frequency_penalty": 2}, {"presence_penalty": 2}, {"extra_body": {"repetition_penalty": 1.8}}):
+            with self.subTest(more):
+                long = {"prompt": "one two one two one two", "max_tokens": 24}
+                plain_text = self.complete(**long).choices[0].text
+                self.assertNotEqual(self.complete(**long, **more).choices[0].text, plain_text)
+        neutral = self.chat(max_tokens=24, frequency_penalty=0, presence_penalty=0, logit_bias={},
+                            extra_body={"repetition_penalty": 1.0, "min_p": 0.0})
+        self.assertEqual(neutral.choices[0].message.content, plain)
+
     # ---- completions
 
     def test_completions_complete(self):
@@ -165,6 +182,27 @@ class Client(unittest.TestCase):
         again = self.complete(prompt=prompt, max_tokens=1, logprobs=1, echo=True).choices[0]
         self.assertEqual(again.logprobs.token_logprobs, choice.logprobs.token_logprobs)
 
+    def test_a_prompt_is_scored_and_nothing_more(self):
+        prompt = "The capital of France is"
+        echoed = self.complete(prompt=prompt, max_tokens=0, logprobs=2, echo=True)
+        choice = echoed.choices[0]
+        self.assertEqual((choice.text, choice.finish_reason), (prompt, "length"))
+        self.assertEqual(len(choice.logprobs.tokens), len(self.ids(prompt)))
+        self.assertEqual(echoed.usage.completion_tokens, 0)
+        scored = self.complete(prompt=[prompt, "Water boils at"], n=2, max_tokens=1,
+                               extra_body={"prompt_logprobs": 2}).choices
+        self.assertEqual([c.prompt_logprobs for c in scored[0:4:2]], [c.prompt_logprobs for c in scored[1:4:2]])
+        first, *rest = scored[0].prompt_logprobs
+        self.assertIsNone(first)
+        for token, position, chance in zip(self.ids(prompt)[1:], rest, choice.logprobs.token_logprobs[1:]):
+            self.assertEqual(position[str(token)]["logprob"], chance)
+            self.assertIn(len(position), (2, 3))
+            ranks = sorted(each["rank"] for each in position.values())
+            self.assertEqual(ranks[:2], [1, 2])
+            self.assertEqual(list(position)[0], str(token))
+        chat = self.chat(max_tokens=1, extra_body={"prompt_logprobs": 0})
+        self.assertEqual(len(chat.prompt_logprobs), chat.usage.prompt_tokens)
+
     def test_prompts_of_token_ids_come_in_batches(self):
         texts = ["The capital of France is", "Water boils at", "def fibonacci(n):"]
         alone = [self.complete(prompt=text, max_tokens=8).choices[0].text for text in texts]
@@ -188,8 +226,9 @@ class Client(unittest.TestCase):
     def test_a_field_that_is_wrong_or_not_supported_is_named(self):
         tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
         for field, value in {"temperature": 9, "top_p": -1, "max_tokens": 0, "n": 100000, "tools": [tool],
-                             "response_format": {"type": "json_object"}, "logit_bias": {"5": 1},
-                             "frequency_penalty": 1.5, "top_logprobs": 5, "stop": ["a"] * 9}.items():
+                             "response_format": {"type": "json_object"}, "logit_bias": {"5": 101},
+                             "frequency_penalty": 2.5, "presence_penalty": -3, "top_logprobs": 5,
+                             "stop": ["a"] * 9}.items():
             with self.subTest(field):
                 self.assertEqual(self.refused(openai.BadRequestError, **{field: value}).param, field)
         with self.subTest("a field that nobody knows"):

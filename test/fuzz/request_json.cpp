@@ -27,12 +27,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             continue;
         }
         const auto& want = std::get<serve::generation>(parsed);
-        const bool bounded = want.n >= 1 && want.n <= limits.choices && want.temperature >= 0 &&
-                             want.temperature <= 2 && want.top_p > 0 && want.top_p <= 1 && want.stop.size() <= 4 &&
-                             want.prompts.size() <= limits.prompts &&
-                             (!want.logprobs || *want.logprobs <= limits.top_logprobs) &&
-                             (chat ? !want.messages.empty() : !want.prompts.empty());
+        const bool bounded =
+            want.n >= 1 && want.n <= limits.choices && want.temperature >= 0 && want.temperature <= 2 &&
+            want.top_p > 0 && want.top_p <= 1 && want.stop.size() <= 4 && want.min_p >= 0 && want.min_p <= 1 &&
+            want.repetition_penalty > 0 && want.presence_penalty >= -2 && want.presence_penalty <= 2 &&
+            want.frequency_penalty >= -2 && want.frequency_penalty <= 2 && want.prompts.size() <= limits.prompts &&
+            (!want.logprobs || *want.logprobs <= limits.top_logprobs) &&
+            (chat ? !want.messages.empty() : !want.prompts.empty());
         if (!bounded) std::abort();
+        for (const auto& [token, bias] : want.logit_bias) {
+            const bool known = token >= 0 && static_cast<std::uint32_t>(token) < limits.vocabulary;
+            if (!known || !(bias >= -100 && bias <= 100)) std::abort();
+        }
         for (const auto& each : want.prompts) {
             if (const auto* ids = std::get_if<std::vector<serve::token_id>>(&each))
                 for (const auto id : *ids)

@@ -48,10 +48,9 @@ json data_of(const std::string& event) {
 
 TEST_CASE("a field that would change the answer and is not supported is refused by its name") {
     for (const char* each :
-         {R"("presence_penalty":0.5)", R"("frequency_penalty":-1)", R"("repetition_penalty":1.1)",
-          R"("logit_bias":{"5":1})", R"("min_p":0.1)", R"("response_format":{"type":"json_object"})",
-          R"("use_beam_search":true)", R"("skip_special_tokens":false)", R"("prompt_logprobs":1)",
-          R"("guided_json":{})", R"("kv_transfer_params":{"x":1})", R"("truncate_prompt_tokens":5)"}) {
+         {R"("response_format":{"type":"json_object"})", R"("use_beam_search":true)", R"("skip_special_tokens":false)",
+          R"("length_penalty":1.1)", R"("typical_p":0.5)", R"("guided_json":{})", R"("kv_transfer_params":{"x":1})",
+          R"("truncate_prompt_tokens":5)"}) {
         for (const bool chat : {false, true}) {
             const auto no = refused(each, chat);
             const std::string name = std::string(each).substr(1, std::string(each).find('"', 1) - 1);
@@ -93,11 +92,25 @@ TEST_CASE("a wrong type or range names its field") {
              {"seed", {"1.5", "\"7\"", "18446744073709551615"}},
              {"stop_token_ids", {"[1000]", "[-1]", "5"}},
              {"ignore_eos", {"1"}},
-             {"min_tokens", {"-1", "1000"}}}) {
+             {"min_tokens", {"-1", "1000"}},
+             {"min_p", {"-0.1", "1.1", "\"a\"", "[]"}},
+             {"presence_penalty", {"-2.1", "2.1", "\"a\"", "true"}},
+             {"frequency_penalty", {"-2.1", "2.1", "{}"}},
+             {"repetition_penalty", {"0", "-1", "1e-300", "1e300", "\"1\""}},
+             {"logit_bias",
+              {"5", "[]", "{\"5\":101}", "{\"5\":-101}", "{\"5\":\"1\"}", "{\"5\":null}", "{\"a\":1}", "{\"\":1}",
+               "{\"-1\":1}", "{\"05\":1}", "{\"5 \":1}", "{\"1000\":1}", "{\"99999999999\":1}"}},
+             {"prompt_logprobs", {"-1", "21", "true", "\"1\""}}}) {
         for (const auto& value : values) CHECK(refused('"' + name + "\":" + value).param == name);
     }
     for (const char* value : {"true", "21", "-1"})
         CHECK(refused(std::string("\"logprobs\":") + value).param == "logprobs");
+    json many = json::object();
+    for (int i = 0; i < 1025; ++i) many[std::to_string(i)] = 1;
+    CHECK(refused("\"logit_bias\":" + many.dump()).message.find("at most 1024") != std::string::npos);
+    CHECK(refused(R"("stream":true,"prompt_logprobs":1)").param == "prompt_logprobs");
+    CHECK(refused(R"("max_tokens":0,"echo":false)").param == "max_tokens");
+    CHECK(refused(R"("max_tokens":0)", true).param == "max_tokens");
     CHECK(refused(R"("logprobs":5)", true).param == "logprobs");
     CHECK(refused(R"("top_logprobs":5)", true).param == "top_logprobs");
     CHECK(refused(R"("logprobs":true,"top_logprobs":21)", true).param == "top_logprobs");
@@ -109,7 +122,9 @@ TEST_CASE("every field arrives where it belongs") {
     const auto g = accepted(R"("max_tokens":7,"temperature":0.5,"top_p":0.25,"top_k":3,)"
                             R"("n":2,"seed":-1,"stop":["a","b"],"logprobs":4,"echo":true,)"
                             R"("stream":true,"stream_options":{"include_usage":true},"ignore_eos":true,)"
-                            R"("min_tokens":2,"stop_token_ids":[5],"include_stop_str_in_output":true)");
+                            R"("min_tokens":2,"stop_token_ids":[5],"include_stop_str_in_output":true,)"
+                            R"("min_p":0.125,"presence_penalty":-2,"frequency_penalty":2,"repetition_penalty":1.25,)"
+                            R"("logit_bias":{"10":-100,"9":0.5})");
     CHECK(g.max_tokens == 7u);
     CHECK(g.temperature == 0.5f);
     CHECK(g.top_p == 0.25f);
@@ -121,7 +136,21 @@ TEST_CASE("every field arrives where it belongs") {
     CHECK((g.echo && g.stream && g.include_usage && g.ignore_eos && g.include_stop));
     CHECK(g.min_tokens == 2);
     CHECK(g.stop_token_ids == std::vector<token_id>{5});
+    CHECK(g.min_p == 0.125f);
+    CHECK(g.presence_penalty == -2);
+    CHECK(g.frequency_penalty == 2);
+    CHECK(g.repetition_penalty == 1.25f);
+    CHECK(g.logit_bias == std::vector<std::pair<token_id, float>>{{9, 0.5f}, {10, -100}}); // by token, not by text
+    CHECK_FALSE(g.continuous_usage);
+    CHECK(accepted(R"("stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true})")
+              .continuous_usage);
+    for (const bool chat : {false, true}) CHECK(accepted(R"("prompt_logprobs":3)", chat).prompt_logprobs == 3u);
+    const auto scored = accepted(R"("max_tokens":0,"echo":true,"logprobs":1)");
+    CHECK(scored.score_only);
+    CHECK(scored.max_tokens == 1u); // the scheduler's least
     const auto defaults = accepted("");
+    CHECK(defaults.repetition_penalty == 1);
+    CHECK(defaults.logit_bias.empty());
     CHECK(defaults.max_tokens == 16u);
     CHECK(defaults.temperature == 1.0f);
     CHECK_FALSE(defaults.seed);
@@ -242,24 +271,27 @@ TEST_CASE("an error has OpenAI's shape") {
 TEST_CASE("a stream is one event a token, the role first, usage last with empty choices") {
     const answer_head head{"chatcmpl-1", 7, "m", true, false};
     const auto first =
-        data_of(chunk_event(head, {.index = 1, .text = "He", .records = {}, .finish_reason = {}}, true, true));
+        data_of(chunk_event(head, {.index = 1, .text = "He", .records = {}, .finish_reason = {}}, true, {true, {}}));
     CHECK(first["object"] == "chat.completion.chunk");
     CHECK(first["choices"][0]["delta"] == json{{"role", "assistant"}, {"content", "He"}});
     CHECK(first["choices"][0]["index"] == 1);
     CHECK(first["choices"][0]["finish_reason"].is_null());
     CHECK(first["usage"].is_null());
     const auto last =
-        data_of(chunk_event(head, {.index = 1, .text = "", .records = {}, .finish_reason = "stop"}, false, false));
+        data_of(chunk_event(head, {.index = 1, .text = "", .records = {}, .finish_reason = "stop"}, false, {}));
     CHECK(last["choices"][0]["delta"] == json::object());
     CHECK(last["choices"][0]["finish_reason"] == "stop");
     CHECK_FALSE(last.contains("usage"));
+    const auto so_far = data_of(chunk_event(head, {.index = 1, .text = "x", .records = {}, .finish_reason = {}}, false,
+                                            {true, usage{.prompt_tokens = 5, .completion_tokens = 2}}));
+    CHECK(so_far["usage"]["completion_tokens"] == 2);
     const auto used = data_of(usage_event(head, {.prompt_tokens = 5, .completion_tokens = 3, .cached_tokens = 2}));
     CHECK(used["choices"].empty());
     CHECK(used["usage"]["total_tokens"] == 8);
     CHECK(used["usage"]["prompt_tokens_details"]["cached_tokens"] == 2);
     CHECK(data_of(chunk_event({"cmpl-1", 7, "m", false, false},
                               {.index = 0, .text = "a\nb", .records = {}, .finish_reason = {}}, true,
-                              false))["choices"][0]["text"] == "a\nb");
+                              {}))["choices"][0]["text"] == "a\nb");
 }
 
 TEST_CASE("log-probabilities have the shape of their endpoint") {
@@ -292,6 +324,26 @@ TEST_CASE("log-probabilities have the shape of their endpoint") {
     CHECK(json::parse(
               whole_answer({"cmpl-1", 7, "m", false, false}, {{0, "t", {}, "stop"}}, {}))["choices"][0]["logprobs"]
               .is_null());
+}
+
+TEST_CASE("a prompt's log-probabilities stand where vLLM puts them") {
+    const std::vector<prompt_scores> scores = {{{}, {{7, "a\xff", -2.5f, 3}, {9, "b", -0.5f, 1}}},
+                                               {{}, {{5, "c", -INFINITY, 49152}}}};
+    const std::vector<choice> choices = {
+        {0, "w", {}, "stop"}, {1, "x", {}, "stop"}, {2, "y", {}, "stop"}, {3, "z", {}, "stop"}};
+    const auto completion = json::parse(whole_answer({"cmpl-1", 7, "m", false, false}, choices, {}, scores));
+    const json first = {nullptr,
+                        {{"7", {{"logprob", -2.5}, {"rank", 3}, {"decoded_token", "a\xef\xbf\xbd"}}},
+                         {"9", {{"logprob", -0.5}, {"rank", 1}, {"decoded_token", "b"}}}}};
+    CHECK(completion["choices"][0]["prompt_logprobs"] == first);
+    CHECK(completion["choices"][1]["prompt_logprobs"] == first);
+    CHECK(completion["choices"][2]["prompt_logprobs"][1]["5"]["logprob"] == -9999.0);
+    CHECK(completion["choices"][3]["prompt_logprobs"][1]["5"]["rank"] == 49152);
+    const auto chat = json::parse(whole_answer({"chatcmpl-1", 7, "m", true, false}, {choices[0]}, {}, {scores[0]}));
+    CHECK(chat["prompt_logprobs"] == first);
+    CHECK_FALSE(chat["choices"][0].contains("prompt_logprobs"));
+    CHECK_FALSE(json::parse(whole_answer({"cmpl-1", 7, "m", false, false}, choices, {}))["choices"][0].contains(
+        "prompt_logprobs"));
 }
 
 TEST_CASE("text that is not UTF-8 still gives valid JSON") {

@@ -70,6 +70,24 @@ TEST_CASE("a stop string that overlaps itself is found") {
     CHECK(out.stopped());
 }
 
+TEST_CASE("a stop string that is complete before it counts does not stop; one that is completed later does") {
+    text_stream out({"END", "N"}, false);
+    for (const char* early : {"a END N", "x EN"}) out.push(early, false);
+    CHECK(out.take() == "a END Nx ");
+    CHECK_FALSE(out.stopped());
+    out.push("x", true); // "EN" was held back for END, and its N does not count
+    CHECK(out.take() == "ENx");
+    out.push("yE", false);
+    out.push("ND", true);
+    CHECK(out.take() == "yE"); // the new N alone
+    CHECK(out.stopped());
+    text_stream late({"END"}, false);
+    late.push("yEN", false);
+    late.push("D", true);
+    CHECK(late.take() == "y");
+    CHECK(late.stopped());
+}
+
 TEST_CASE("characters are counted, not bytes") {
     CHECK(utf8_characters("") == 0);
     CHECK(utf8_characters("h\xc3\xa9\xf0\x9f\x98\x80") == 3);

@@ -30,14 +30,21 @@ wire::reserve some_reserve() {
     f.context = {1, -2, 49151};
     f.how = {.temperature = 0.5f,
              .top_p = 0.9f,
+             .min_p = 0.05f,
              .top_k = 40,
              .seed = ~0ull,
              .prompt_tokens = 3,
              .min_tokens = 1,
+             .repetition = 1.1f,
+             .frequency = -0.5f,
+             .presence = 0.25f,
              .logprobs = true,
              .top_logprobs = 5,
              .prompt_logprobs = true,
-             .stop_tokens = {0, 2}};
+             .prompt_top_logprobs = 3,
+             .stop_tokens = {0, 2},
+             .late_tokens = {0, 2, 7},
+             .biases = {{5, -100}, {6, 0.5f}}};
     f.peer = {9};
     f.ticket.assign(100, std::byte{0xab});
     return f;
@@ -56,6 +63,15 @@ TEST_CASE("a frame comes back as it was sent") {
     CHECK(f.how.seed == ~0ull);
     CHECK(f.how.prompt_logprobs);
     CHECK(f.how.stop_tokens == std::vector<al::token_id>{0, 2});
+    CHECK(f.how.late_tokens == std::vector<al::token_id>{0, 2, 7});
+    CHECK(f.how.min_p == 0.05f);
+    CHECK(f.how.repetition == 1.1f);
+    CHECK(f.how.frequency == -0.5f);
+    CHECK(f.how.presence == 0.25f);
+    CHECK(f.how.prompt_top_logprobs == 3);
+    REQUIRE(f.how.biases.size() == 2);
+    CHECK(f.how.biases[0].token == 5);
+    CHECK(f.how.biases[1].value == 0.5f);
     CHECK(f.ticket.size() == 100);
 
     wire::to_router back;
