@@ -32,7 +32,7 @@ public:
     ashlar::digest128 fingerprint() const;
     std::uint32_t slices_max() const;
 
-    using layer_hook = std::function<void(ashlar::layer_id)>;
+    using layer_hook = std::function<bool(ashlar::layer_id)>; // whether to go on
     ashlar::result<void> forward(std::span<const ashlar::model::slice> batch, const kv_layout& layout, std::byte* pool,
                                  const layer_hook& hook);
 

@@ -530,6 +530,7 @@ private:
                 if (ready.count) (void)carrier_->layer_ready(*each.of->transfer, layer, ready.first, ready.count);
             }
             if (line_.open() && !progress(false)) line_.close();
+            return line_.open(); // else nobody wants the rest, and the next router should not wait for it
         });
         std::size_t with_logits = 0;
         for (const share& each : shares) {

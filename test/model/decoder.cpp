@@ -165,6 +165,22 @@ TEST_CASE("a layer is announced in order, with the whole batch's keys and values
     CHECK(next == 3);
 }
 
+TEST_CASE("a batch ends at the layer after which nobody wants it, and the next one is as if it had not been") {
+    using cache = kv::block_first<al::f16, kv::tokens<16>>;
+    engine<cache> e, undisturbed;
+    const auto tokens = tiny::prompt(18, 8);
+    const m::slice s[] = {{tokens, 0, elsewhere, true}};
+    std::uint32_t layers = 0;
+    const auto ended = e.llm.forward(s, e.layout, e.pool.data(), e.one, [&](al::layer_id) { return ++layers < 2; });
+    CHECK(layers == 2);
+    REQUIRE(!ended);
+    CHECK(ended.error().code == al::errc::cancelled);
+    REQUIRE(e.llm.forward(s, e.layout, e.pool.data(), e.one, [](al::layer_id) { return true; }));
+    REQUIRE(undisturbed.forward(s));
+    const auto got = e.llm.logits(0), expected = undisturbed.llm.logits(0);
+    CHECK(std::equal(got.begin(), got.end(), expected.begin(), expected.end()));
+}
+
 TEST_CASE("what a batch asks beyond limits, model or pages is refused, and nothing is written") {
     using cache = kv::block_first<al::f16, kv::tokens<16>>;
     engine<cache> e;

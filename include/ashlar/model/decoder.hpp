@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include <ashlar/core/containers.hpp>
 #include <ashlar/core/ids.hpp>
@@ -72,7 +73,8 @@ public:
     // `pool`: what `layout` describes. on_layer(layer_id) is called on the caller's thread once the keys and values
     // of the whole batch are in that layer's pages, before anything reads them: the moment to send them on. An error
     // says what the batch asks beyond the limits (exhausted), the model or its pages (out_of_range,
-    // invalid_argument); then nothing has been written.
+    // invalid_argument); then nothing has been written. on_layer may return whether to go on: false ends the batch
+    // there, with `cancelled`, and leaves no logits.
     template <workers W, class OnLayer>
     result<void> forward(std::span<const slice> batch, const Cache& layout, std::byte* pool, W& threads,
                          OnLayer&& on_layer) {
@@ -101,7 +103,11 @@ public:
             kernel::matmul<Kernel>(threads, h_.data(), f_.hidden, live, qkv);
             auto view = layout.view(pool, layer_id{l});
             rows(threads, live, [&](std::size_t r) { place(batch, r, w, view); });
-            on_layer(layer_id{l});
+            if constexpr (std::is_void_v<decltype(on_layer(layer_id{l}))>) {
+                on_layer(layer_id{l});
+            } else if (!on_layer(layer_id{l})) {
+                return {errc::cancelled, origin::model};
+            }
             if (l + 1 == f_.layers && (live = keep_wanted(batch)) == 0) return {};
 
             attend(batch, view, threads);
