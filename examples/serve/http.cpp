@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <list>
 #include <optional>
-#include <set>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -67,8 +67,10 @@ struct http_server::state : std::enable_shared_from_this<http_server::state> {
     refusal refuse;
     tcp::acceptor acceptor;
     asio::steady_timer pause;
-    std::set<session*> sessions;
-    bool stopping = false; // answers close their connections
+    bool make_room();
+    void turn_away(tcp::socket socket);
+    std::list<session*> sessions; // those that wait for a request longest come first
+    bool stopping = false;        // answers close their connections
 };
 
 namespace {
@@ -79,9 +81,9 @@ class session : public std::enable_shared_from_this<session> {
 public:
     session(tcp::socket socket, std::shared_ptr<http_server::state> server)
         : socket_(std::move(socket)), server_(std::move(server)), timer_(socket_.get_executor()) {
-        server_->sessions.insert(this);
+        place_ = server_->sessions.insert(server_->sessions.end(), this);
     }
-    ~session() { server_->sessions.erase(this); }
+    ~session() { server_->sessions.erase(place_); }
 
     void start() {
         error_code ignored;
@@ -134,7 +136,7 @@ public:
         keep_alive_ = false;
         complete();
     }
-    bool idle() const { return !answering_ && !parser_started_ && out_.empty() && writing_.empty(); }
+    bool idle() const { return !closed_ && !answering_ && !parser_started_ && out_.empty() && writing_.empty(); }
     void close() {
         if (std::exchange(closed_, true)) return;
         const auto self = shared_from_this();
@@ -151,7 +153,9 @@ private:
         parser_->header_limit(static_cast<std::uint32_t>(server_->limits.header_bytes));
         parser_->body_limit(server_->limits.body_bytes);
         parser_started_ = false;
+        head_bytes_ = 0;
         chunked_ = head_only_ = false;
+        server_->sessions.splice(server_->sessions.end(), server_->sessions, place_);
         arm(server_->limits.idle_timeout);
     }
 
@@ -178,9 +182,11 @@ private:
             const bool had_header = parser_->is_header_done();
             const std::size_t used = parser_->put(ahead_.data(), ec);
             ahead_.consume(used);
-            // Of a chunk's extensions and of trailers the parser waits for the end, however far that is.
-            if (ec == bhttp::error::need_more && ahead_.size() > server_->limits.header_bytes)
-                ec = bhttp::error::header_limit;
+            if (!had_header) head_bytes_ += used;
+            // The parser counts only what it has not yet taken; chunk extensions and trailers it waits for without end.
+            const std::size_t most = server_->limits.header_bytes;
+            if (head_bytes_ > most || (ec == bhttp::error::need_more && ahead_.size() > most))
+                return refuse(bhttp::error::header_limit);
             if (ec == bhttp::error::need_more) return;
             if (ec) return refuse(ec);
             if (!had_header && parser_->is_header_done() && !parser_->is_done()) {
@@ -199,11 +205,12 @@ private:
     }
 
     void refuse(error_code ec) {
-        unsigned status = 400;
-        std::string_view why = "the request is not valid HTTP/1.1";
-        if (ec == bhttp::error::body_limit) status = 413, why = "the request body is larger than this server accepts";
+        if (ec == bhttp::error::body_limit) return refuse(413, "the request body is larger than this server accepts");
         if (ec == bhttp::error::header_limit)
-            status = 431, why = "the request header is larger than this server accepts";
+            return refuse(431, "the request header is larger than this server accepts");
+        refuse(400, "the request is not valid HTTP/1.1");
+    }
+    void refuse(unsigned status, std::string_view why) {
         keep_alive_ = false;
         answering_ = true;
         version_ = 11;
@@ -311,18 +318,25 @@ private:
         timer_.expires_after(after);
         timer_.async_wait([self = shared_from_this()](error_code ec) {
             if (ec || self->timer_.expiry() > asio::steady_timer::clock_type::now()) return;
-            self->close();
+            self->late();
         });
+    }
+    // Who began a request and does not end it is told so, whether its bytes come slowly or not at all.
+    void late() {
+        if (!parser_started_ || answering_ || !writing_.empty()) return close();
+        refuse(408, "the request did not arrive in time");
     }
 
     tcp::socket socket_;
     std::shared_ptr<http_server::state> server_;
+    std::list<session*>::iterator place_;
     asio::steady_timer timer_;
     beast::flat_buffer ahead_;
     std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
     std::shared_ptr<session_exchange> current_;
     std::string out_, writing_;
     std::size_t written_ = 0; // of writing_
+    std::size_t head_bytes_ = 0; // of the request that is being parsed
     unsigned version_ = 11;
     bool parser_started_ = false, answering_ = false, keep_alive_ = false, chunked_ = false, head_only_ = false;
     bool reading_ = false, finishing_ = false, closed_ = false;
@@ -364,19 +378,28 @@ void http_server::state::accept() {
             });
             return;
         }
-        if (self->sessions.size() < self->limits.connections) {
+        if (self->sessions.size() < self->limits.connections || self->make_room())
             std::make_shared<session>(std::move(socket), self)->start();
-        } else {
-            const std::string body = self->refuse(503, "too many connections; try again in a moment");
-            const std::string text = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
-                                     "Content-Type: application/json\r\nContent-Length: " +
-                                     std::to_string(body.size()) + "\r\n\r\n" + body;
-            error_code ignored;
-            socket.non_blocking(true, ignored);
-            socket.write_some(asio::buffer(text), ignored);
-        }
+        else
+            self->turn_away(std::move(socket));
         self->accept();
     });
+}
+
+// The connection that has waited longest for a request gives way: those that nobody uses keep nobody out.
+bool http_server::state::make_room() {
+    const auto it = std::find_if(sessions.begin(), sessions.end(), [](const session* each) { return each->idle(); });
+    return it != sessions.end() && ((*it)->close(), true);
+}
+
+void http_server::state::turn_away(tcp::socket socket) {
+    const std::string body = refuse(503, "too many connections; try again in a moment");
+    const std::string text = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+                             "Content-Type: application/json\r\nContent-Length: " +
+                             std::to_string(body.size()) + "\r\n\r\n" + body;
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.write_some(asio::buffer(text), ignored);
 }
 
 http_server::http_server(asio::io_context& loop, http_limits limits, handler handle, refusal refuse)
@@ -384,7 +407,7 @@ http_server::http_server(asio::io_context& loop, http_limits limits, handler han
 
 http_server::~http_server() {
     stop_accepting();
-    for (auto* each : std::set<session*>(state_->sessions)) each->close();
+    for (auto* each : std::list<session*>(state_->sessions)) each->close();
 }
 
 void http_server::accept_from(int listening_fd) {
@@ -406,7 +429,7 @@ void http_server::stop_accepting() {
 }
 
 void http_server::close_idle() {
-    for (auto* each : std::set<session*>(state_->sessions)) {
+    for (auto* each : std::list<session*>(state_->sessions)) {
         if (each->idle()) each->close();
     }
 }

@@ -22,9 +22,9 @@ namespace serve {
 struct http_limits {
     std::size_t header_bytes = 16 << 10;
     std::size_t body_bytes = 8 << 20;
-    std::size_t connections = 512;
+    std::size_t connections = 512;            // at the limit, one between two requests gives way; else 503
     std::size_t unsent_bytes = 4 << 20;       // a client that reads this much too slowly is cut off
-    std::chrono::seconds request_timeout{30}; // from the first byte of a request to its last
+    std::chrono::seconds request_timeout{30}; // from the first byte of a request to its last; then 408
     std::chrono::seconds idle_timeout{75};    // between two requests of a connection
     std::chrono::seconds write_timeout{30};   // without progress while bytes are waiting
 };

@@ -56,6 +56,10 @@ void describe(CLI::App& app, serve::settings& s) {
     app.add_flag("!--no-prefix-cache", s.prefix_caching, "do not reuse the KV of equal prompt beginnings");
     number("--request-limit", s.request_limit, 1, 65536, "requests in the server at a time; more are answered 429");
     number("--queue-limit", s.queue_limit, 1, 65536, "of these, waiting for a place on an engine");
+    number("--connections", s.connections, 1, 65536,
+           "of clients at a time; at the limit an idle one gives way, or the new one is answered 503");
+    number("--client-timeout", s.client_timeout_s, 1, 3600,
+           "seconds from the first byte of a request to its last; then 408");
     number("--attempts", s.attempts, 1, 16, "starts of a request that may end in an engine's fault");
     app.add_flag(
         "--hold", s.hold,

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <boost/asio/io_context.hpp>
@@ -79,13 +80,14 @@ public:
           api_(how.api_key, words_, limits_, answers_,
                {.unhealthy = [this] { return unhealthy(); }, .measured = [this] { return measured(); }}),
           http_(
-              loop_, {},
+              loop_, {.connections = how.connections, .request_timeout = std::chrono::seconds(how.client_timeout_s)},
               [this](http_request request, std::shared_ptr<exchange> out) {
                   api_.serve(std::move(request), std::move(out));
               },
               [](unsigned status, std::string_view why) {
                   return error_body({.status = status, .message = std::string(why)});
               }) {
+        want_descriptors(how.connections);
         expect_engines();
         engines_.accept_from(listening(how.control_fd, control_address_, 64, "engines"));
         const std::string host = how.host.find(':') == std::string::npos ? how.host : "[" + how.host + "]";
@@ -329,6 +331,18 @@ private:
     }
 
     // ---- its beginning and its end
+
+    // 256: engines, logs, what libraries hold.
+    static void want_descriptors(std::uint32_t connections) {
+        rlimit now{};
+        const rlim_t wanted = connections + rlim_t{256};
+        if (::getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= wanted) return;
+        now.rlim_cur = std::min(wanted, now.rlim_max);
+        if (::setrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur < wanted)
+            throw std::runtime_error("--connections " + std::to_string(connections) + " needs " +
+                                     std::to_string(wanted) + " descriptors; this process may have " +
+                                     std::to_string(now.rlim_max) + " (ulimit -Hn)");
+    }
 
     static int listening(int inherited, const std::string& address, int backlog, const std::string& whom) {
         std::string why;

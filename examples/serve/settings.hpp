@@ -30,6 +30,8 @@ struct settings {
     std::uint32_t heartbeat_ms = 250;
     std::uint32_t request_limit = 256;
     std::uint32_t queue_limit = 128;
+    std::uint32_t connections = 512;
+    std::uint32_t client_timeout_s = 30;
     std::uint32_t attempts = 3;
     bool hold = false; // requests wait for an engine to come back instead of failing at once
     std::uint32_t timeout_s = 600;

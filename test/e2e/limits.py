@@ -142,6 +142,119 @@ class Log(unittest.TestCase):
         self.assertEqual(status, 0)
 
 
+class Clients(unittest.TestCase):
+    """Those that send too slowly, too much, or come too many at a time."""
+    CONNECTIONS, PATIENCE_S = 12, 2
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--pool-mib", "64", "--connections", str(cls.CONNECTIONS), "--client-timeout",
+                            str(cls.PATIENCE_S))
+        cls.addClassCleanup(cls.server.__exit__, None, None, None)
+        at = urllib.parse.urlsplit(cls.server.url)
+        cls.address, body = (at.hostname, at.port), json.dumps(question(0, 4)).encode()
+        cls.head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        cls.whole = cls.head + body
+        cls.expected = answer_of(cls.server, 0)
+
+    def tearDown(self):
+        self.assertEqual(answer_of(self.server, 0), self.expected)
+        self.server.wait_all_free()
+
+    def connect(self, data=b""):
+        link = socket.create_connection(self.address, timeout=60)
+        self.addCleanup(link.close)
+        link.sendall(data)
+        return link
+
+    def refusal(self, link):
+        """(status, head) of a whole refusal, after which the connection ends."""
+        answer = b""
+        try:
+            while part := link.recv(65536):
+                answer += part
+        except ConnectionResetError:  # what was sent and not read
+            pass
+        head, _, body = answer.partition(b"\r\n\r\n")
+        error = json.loads(body)["error"]
+        self.assertTrue(error["message"] and error["type"], error)
+        return int(head.split()[1]), head.lower()
+
+    def test_who_sends_slowly_has_so_long_in_all_and_holds_nobody_up(self):
+        sent, began = len(self.head) - 30, time.monotonic()
+        silent = [self.connect(self.whole[:end]) for end in (1, 20, len(self.head), len(self.whole) - 1)]
+        trickle = self.connect(self.whole[:sent])
+        trickle.setblocking(False)
+        answer = b""
+        while not answer:  # one byte at a time, which is no reason to wait longer
+            self.assertLess(time.monotonic() - began, 60)
+            trickle.sendall(self.whole[sent:sent + 1])
+            sent += 1
+            self.assertTrue(self.server.get("/metrics"))
+            time.sleep(0.05)
+            try:
+                answer = trickle.recv(65536)
+            except BlockingIOError:
+                pass
+        self.assertEqual(int(answer.split()[1]), 408, answer)
+        self.assertGreater(time.monotonic() - began, 0.9 * self.PATIENCE_S)
+        for link in silent:
+            status, head = self.refusal(link)
+            self.assertEqual(status, 408)
+            self.assertIn(b"connection: close", head)
+
+    def test_connections_have_a_limit_and_come_back(self):
+        slow = [self.connect(self.whole[:10]) for _ in range(self.CONNECTIONS)]
+        self.server.wait_for(lambda: self.refused_now(), "the limit is reached")
+        for link in slow:
+            self.assertEqual(self.refusal(link)[0], 408)
+            link.close()
+        self.server.wait_for(lambda: not self.refused_now(), "there is room again")
+
+    def refused_now(self):
+        link = self.connect()
+        link.settimeout(0.3)
+        try:
+            status, head = self.refusal(link)
+        except TimeoutError:  # it may speak
+            return False
+        finally:
+            link.close()
+        self.assertEqual(status, 503)
+        self.assertIn(b"retry-after:", head)
+        return True
+
+    def test_connections_that_nobody_uses_keep_nobody_out(self):
+        unused = [self.connect() for _ in range(2 * self.CONNECTIONS)]
+        self.assertEqual(answer_of(self.server, 0), self.expected)
+        ended = 0
+        for link in unused:
+            link.setblocking(False)
+            try:
+                ended += link.recv(1) == b""
+            except BlockingIOError:
+                pass
+        self.assertGreater(ended, self.CONNECTIONS)
+
+    def test_heads_and_bodies_have_limits(self):
+        post = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\n".encode()
+        for what, data, expected in (
+                ("one long line", post + b"a: " + b"b" * (16 << 10) + b"\r\n\r\n", 431),
+                ("many lines", post + b"a: b\r\n" * 4000 + b"\r\n", 431),
+                ("a long path", b"GET /" + b"a" * (16 << 10) + b" HTTP/1.1\r\n\r\n", 431),
+                ("an announced length", post + b"Content-Length: %d\r\n\r\n" % ((8 << 20) + 1), 413),
+                ("chunks", post + b"Transfer-Encoding: chunked\r\n\r\n" +
+                 (b"100000\r\n" + b" " * (1 << 20) + b"\r\n") * 9, 413)):
+            with self.subTest(what):
+                link = socket.create_connection(self.address, timeout=60)
+                self.addCleanup(link.close)
+                try:
+                    link.sendall(data)
+                except ConnectionError:  # it does not read to the end
+                    pass
+                self.assertEqual(self.refusal(link)[0], expected)
+
+
 class Drain(unittest.TestCase):
     def ended(self, server, began, bound):
         status = server.process.wait(bound + 10)

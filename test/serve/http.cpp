@@ -140,6 +140,28 @@ TEST_CASE("what is no HTTP, or too large, is refused in words and closed") {
     CHECK(w.handled == 0);
 }
 
+TEST_CASE("a head has its limit however it is cut: into many lines, into pieces, behind the last chunk") {
+    world w;
+    w.limits.header_bytes = 2000;
+    w.start();
+    std::string lines;
+    for (int i = 0; i < 500; ++i) lines += "a: b\r\n";
+    const std::string chunks = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n";
+    for (const std::string& text :
+         {"GET / HTTP/1.1\r\nHost: h\r\n" + lines, chunks + "0\r\n" + lines, chunks + "1;" + std::string(4000, 'e')}) {
+        for (const std::size_t piece : {std::size_t{100}, text.size()}) {
+            client c(w);
+            std::string answer;
+            for (std::size_t at = 0; at < text.size() && answer.empty(); at += piece) {
+                c.say(text.substr(at, piece));
+                answer = w.read(c.fd, nullptr, 10);
+            }
+            CHECK(has(answer, "HTTP/1.1 431 "));
+        }
+    }
+    CHECK(w.handled == 0);
+}
+
 TEST_CASE("a client that waits for a go gets one") {
     world w;
     w.start();
@@ -253,22 +275,50 @@ TEST_CASE("a client that reads slowly but reads gets all of a long answer") {
     CHECK(got > size);
 }
 
-TEST_CASE("silent clients are closed, and too many are turned away") {
+TEST_CASE("a request that does not arrive in time is 408, and while all connections are in use others are 503") {
     world w;
     w.limits.connections = 2;
     w.limits.request_timeout = std::chrono::seconds(1);
+    w.answer = false;
     w.start();
-    client slow(w), other(w);
+    client slow(w), waits(w);
     slow.say("POST /x HTTP/1.1\r\nContent-Le");
+    waits.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
     w.turn();
     client third(w);
     CHECK(has(w.read(third.fd), "HTTP/1.1 503 "));
+    w.turn(500);
+    slow.say("n"); // a byte now and then gains no time
+    w.turn(600);
     bool ended = false;
-    w.turn(1100);
-    w.read(slow.fd, &ended);
+    CHECK(has(w.read(slow.fd, &ended), "HTTP/1.1 408 "));
+    slow.leave();
+    w.turn();
+    CHECK(w.server->connections() == 1);
+    w.answer = true;
+    client fourth(w);
+    fourth.say("GET /ok HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(has(w.read(fourth.fd), "got 0 /ok"));
+    w.last->finish();
+}
+
+TEST_CASE("at the limit the connection that has waited longest for a request gives way") {
+    world w;
+    w.limits.connections = 2;
+    w.start();
+    client silent(w), between(w);
+    w.turn();
+    between.say("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(has(w.read(between.fd), "got 0 /1"));
+    client newest(w);
+    newest.say("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(has(w.read(newest.fd), "got 0 /2"));
+    bool ended = false;
+    w.read(silent.fd, &ended);
     CHECK(ended);
-    other.say("GET /ok HTTP/1.1\r\nHost: h\r\n\r\n");
-    CHECK(has(w.read(other.fd), "got 0 /ok"));
+    between.say("GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(has(w.read(between.fd), "got 0 /3"));
+    CHECK(w.server->connections() == 2);
 }
 
 TEST_CASE("HTTP/1.1 without a Host is refused, HTTP/1.0 needs none") {
