@@ -120,6 +120,15 @@ FIGURES = [
         builds=("ashlar-bench-model-decoder",),
     ),
     Figure(
+        id="faults.live",
+        what="wrong answers, hangs and leaks under load while kill -9 and SIGSTOP hit prefill, decode and router",
+        bar="ours == 0, strikes >= 300",
+        command=("{python}", "{root}/bench/faults.py", "{build}/bin/ashlar-serve"),
+        builds=("ashlar-serve", "ashlar-replay"),
+        note="A quarter of an hour or longer. test/e2e/strikes_summary.txt is such a run in more words; test/run makes "
+             "one of 24 strikes.",
+    ),
+    Figure(
         id="split.bit_equal",
         what="assertions that split and unified differ in any bit: chunks 1, 7, 16, 64, all; window, ofi; prefix hits",
         bar="ours == 0, assertions >= 1000",

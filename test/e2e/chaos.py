@@ -6,6 +6,7 @@ error, nobody waits for nothing, the dead process comes back, and then every poo
 
 When things happen is read from the scheduler's own log, whose clock (CLOCK_MONOTONIC) is Python's."""
 import concurrent.futures
+import dataclasses
 import glob
 import os
 import shutil
@@ -38,9 +39,8 @@ def ask(server, k):
     return text, reason, None, time.monotonic()  # Ended goes through: that is a failure
 
 
-def records(folder):
-    """(seconds, event, actions) of the one log there, each of them a list of words."""
-    path, = glob.glob(folder + "/*.log")
+def records(path):
+    """(seconds, event, actions) of that log, each of them a list of words."""
     run = subprocess.run([os.environ["ASHLAR_REPLAY"], "--print", path], capture_output=True, text=True, timeout=60,
                          check=True)
     for line in run.stdout.splitlines():
@@ -48,29 +48,46 @@ def records(folder):
         yield int(event[0]) / 1e9, event[1:], actions
 
 
-def aftermath(folder, role, when, learns):
-    """The step in which the scheduler learned what had happened to that engine at `when`: (time, the engine's last
-    word, the timer that was set, requests that it held, requests of which that step says how they end or go on)."""
-    instance, held, timer, last_word = None, set(), None, None
-    for now, event, actions in records(folder):
-        if now > when and event[0] in ("instance_down", "tick") and instance is not None:
-            if (event[:2] == ["instance_down", instance] if learns == "instance_down" else
-                    any(action[:2] == [learns, instance] for action in actions)):
-                told = {action[1] for action in actions if action[0] in ("fail", "retry", "finish")}
-                return now, last_word, timer, held, told
-        if event[0] == "instance_up" and event[2] == ROLE[role] and now <= when:
-            instance = event[1]
-        if instance is not None and (event[1:2] == [instance] if event[0] in ("instance_up", "heartbeat", "batch_done")
-                                     else event[0] not in ("arrive", "drain") and event[3:4] == [instance]):
-            last_word = now
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """The step in which the scheduler learned that an engine is gone."""
+    instance: str
+    role: str
+    known: float
+    learned: str  # instance_down: its connection ended; instance_lost: it was silent
+    last_word: float
+    timer: float  # set for it
+    held: frozenset  # requests
+    told: frozenset  # requests of which that step says how they end or go on
+
+
+def losses(log):
+    role, last_word, held, timer, gone = {}, {}, {}, None, set()
+    for now, event, actions in log:
+        speaker = (event[1] if event[0] in ("instance_up", "instance_down", "heartbeat", "batch_done") else
+                   event[3] if event[0] not in ("arrive", "cancel", "stop", "tick", "drain") else None)
+        if event[0] == "instance_up":
+            role[speaker], held[speaker] = event[2], set()
+        lost = [speaker] if event[0] == "instance_down" and speaker not in gone else []
+        lost += [action[1] for action in actions if action[0] == "instance_lost"]
+        for each in lost:
+            gone.add(each)
+            told = {action[1] for action in actions if action[0] in ("fail", "retry", "finish")}
+            yield Loss(each, role[each], now, "instance_down" if each == speaker else "instance_lost", last_word[each],
+                       timer, frozenset(held[each]), frozenset(told))
+        if speaker is not None and event[0] != "instance_down":
+            assert speaker not in gone, f"{now}: {event} of an engine that is gone"
+            last_word[speaker] = now
         for action in actions:
-            if action[0] == "reserve" and action[3] == instance:
-                held.add(action[1])
-            elif action[0] in ("finish", "fail") or action[0] == "release" and action[3] == instance:
-                held.discard(action[1])
+            if action[0] == "reserve":
+                held[action[3]].add(action[1])
+            elif action[0] in ("finish", "fail"):
+                for each in held.values():
+                    each.discard(action[1])
+            elif action[0] == "release":
+                held[action[3]].discard(action[1])
             elif action[0] == "set_timer":
                 timer = int(action[1]) / 1e9
-    raise AssertionError("the log does not say that the engine went")
 
 
 class Chaos(unittest.TestCase):
@@ -92,13 +109,16 @@ class Chaos(unittest.TestCase):
                 dead, when = server.kill(role, number)
                 ends = [client.result(timeout=180) for client in clients]
             server.wait_reborn(role, dead)
-            known, last_word, timer, held, told = aftermath(self.folder, role, when, learns)
-            self.assertLessEqual(held, told, "every request that the engine held ends or goes on in that step")
+            log, = glob.glob(self.folder + "/*.log")
+            loss = next(one for one in losses(records(log))
+                        if one.known > when and (one.role, one.learned) == (ROLE[role], learns))
+            known = loss.known
+            self.assertLessEqual(loss.held, loss.told, "every request that it held ends or goes on in that step")
             if number == signal.SIGKILL:
                 self.assertLessEqual(known - when, BOUND_S)
             else:  # when it must be written off is exact; how late the machine lets that happen is not ours
-                self.assertLessEqual(timer - last_word, BOUND_S + 1e-6)  # of a float
-                self.assertGreaterEqual(known, timer)
+                self.assertLessEqual(loss.timer - loss.last_word, BOUND_S + 1e-6)  # of a float
+                self.assertGreaterEqual(known, loss.timer)
             errors = [(error, ended) for _, _, error, ended in ends if error]
             for k, (text, reason, error, _) in enumerate(ends):
                 if error:
@@ -111,8 +131,8 @@ class Chaos(unittest.TestCase):
             # The clients are threads of one Python program that shares its processors with the server: a heartbeat.
             self.assertLess(late, HEARTBEAT_S)
             print(f"{role} hit by signal {int(number)} after {delay:.1f} s: known {known - when:.3f} s later, "
-                  f"{len(held)} requests held; {len(ends) - len(errors)} full answers, {len(errors)} typed errors, "
-                  f"the last {late:.3f} s after that", flush=True)
+                  f"{len(loss.held)} requests held; {len(ends) - len(errors)} full answers, {len(errors)} typed "
+                  f"errors, the last {late:.3f} s after that", flush=True)
             self.assertEqual(ask(server, 0)[0], expected[0])
             server.wait_all_free()
 

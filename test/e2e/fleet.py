@@ -23,16 +23,19 @@ QUESTIONS = [f"Say {k} words about stone. " + "Think well before you speak. " * 
 class Fleet(Server):
     """Named processes instead of a supervisor and its children."""
 
-    def __init__(self, folder, *arguments, engines=("prefill", "decode"), start=True):
+    # What silence does is tested elsewhere; here up to four engines share one machine's processors.
+    # `hosts`: role -> address, of those that are not on the loopback; `under`: name -> words before the command's.
+    def __init__(self, folder, *arguments, engines=("prefill", "decode"), start=True, heartbeat_s=8 * HEARTBEAT_S,
+                 hosts=None, under=None):
         # pylint: disable=super-init-not-called
         self.folder, self.arguments, self.key, self.url = folder, arguments, API_KEY, None
+        self.heartbeat_s, self.under = heartbeat_s, under or {}
+        host = {"router": "127.0.0.1", "prefill": "127.0.0.1", "decode": "127.0.0.1", **(hosts or {})}
         self.peers, self.key_file = folder + "/peers", folder + "/key"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            control = free.getsockname()[1]
+        control, self.port = free_port(), free_port()  # the next router listens where this one did
         with open(self.peers, "w", encoding="ascii") as peers:
-            peers.write(f"router 127.0.0.1:{control}  # where engines find it\n")
-            peers.writelines(f"{name.split('-')[0]} 127.0.0.1\n" for name in engines)
+            peers.write(f"router {host['router']}:{control}  # where engines find it\n")
+            peers.writelines(f"{role} {host[role]}\n" for role in (name.split("-")[0] for name in engines))
         self.secret = secrets.token_hex(16)
         write_key(self.key_file, self.secret)
         self.processes, self.files, self.written = {}, {}, ""
@@ -50,14 +53,12 @@ class Fleet(Server):
         role = name.split("-")[0]
         out, err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
         self.files.setdefault(name, []).append((out, err))
-        client_side = ("--port", "0") if role == "router" else ()
-        # What silence does is tested elsewhere; here up to four engines share one machine's processors.
-        heartbeat_ms = str(int(8000 * HEARTBEAT_S))
+        client_side = ("--port", str(self.port)) if role == "router" else ()
         self.processes[name] = subprocess.Popen(
-            [os.environ["ASHLAR_SERVE"], "--model", os.environ["ASHLAR_MODEL"], "--role", role, "--peers", self.peers,
-             "--fleet-key-file", key_file or self.key_file, "--pool-mib", "64", "--threads", "1", "--heartbeat-ms",
-             heartbeat_ms, *client_side, *self.arguments, *more], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-            env={**ENVIRONMENT, "ASHLAR_API_KEY": API_KEY})
+            [*self.under.get(name, ()), os.environ["ASHLAR_SERVE"], "--model", os.environ["ASHLAR_MODEL"], "--role",
+             role, "--peers", self.peers, "--fleet-key-file", key_file or self.key_file, "--pool-mib", "64",
+             "--threads", "1", "--heartbeat-ms", str(int(1000 * self.heartbeat_s)), *client_side, *self.arguments,
+             *more], stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**ENVIRONMENT, "ASHLAR_API_KEY": API_KEY})
         return self.processes[name]
 
     @property
@@ -65,7 +66,6 @@ class Fleet(Server):
         return self.processes["router"]
 
     def wait_ready(self):
-        self.url = None
         self.out = self.files["router"][-1][0]
         self.wait_for(self.look_for_url, "the fleet is ready")
 
@@ -110,6 +110,12 @@ class Fleet(Server):
 
     def say(self, k):
         return self.chat(QUESTIONS[k], max_tokens=24)["choices"][0]["message"]["content"]
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def write_key(path, digits, mode=0o600):

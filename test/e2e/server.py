@@ -156,9 +156,9 @@ class Server:
         return self.post("/v1/chat/completions",
                          {"messages": [{"role": "user", "content": question}], "temperature": 0, **more})
 
-    def stream(self, path, body):
+    def stream(self, path, body, timeout=PATIENCE_S):
         """Yields the events of a stream. Raises Refused for a typed error, Ended for a stream that just stops."""
-        answer = self.open("POST", path, {**body, "stream": True})
+        answer = self.open("POST", path, {**body, "stream": True}, timeout)
         if answer.status != 200:
             raise Refused(answer.status, json.loads(answer.read()))
         try:
