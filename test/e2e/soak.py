@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""soak.py [--minutes N] [--pause S] [--seed S] [--summary FILE]
+
+Hours of ordinary use, shortened: clients that ask without end, that leave in the middle of an answer, that send what is
+refused. Once a minute they rest; then every pool has to be free to its last block, and resident memory and descriptors
+of every process are noted. Exit status 1 if an answer was wrong or missing, a pool not free, a descriptor lost, or if
+memory grew from the first third on: by more than 1 % an hour and 1 MiB.
+"""
+import argparse
+import json
+import random
+import re
+import sys
+import tempfile
+import time
+
+from load import CHAT, Load, Questions, body_of
+from server import HEARTBEAT_S
+from strikes import Supervised, conditions, descriptors
+
+CLIENTS, SEGMENT_S = 2, 60
+ROLES = ("supervisor", "router", "prefill", "decode")
+
+
+def resident_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
+        return int(re.search(r"VmRSS:\s*(\d+) kB", status.read())[1])
+
+
+def slope(values):
+    """Least squares, a step of one."""
+    n = len(values)
+    mean_x, mean_y = (n - 1) / 2, sum(values) / n
+    return (sum((x - mean_x) * (y - mean_y) for x, y in enumerate(values)) /
+            max(sum((x - mean_x) ** 2 for x in range(n)), 1))
+
+
+def rudeness(server, chance):
+    """A client that leaves in the middle of an answer, and one whose request is refused."""
+    answer = server.open("POST", CHAT, {**body_of(chance.randrange(12)), "stream": True, "max_tokens": 60})
+    answer.read(chance.randrange(1, 2000))
+    answer.close()
+    status = server.open("POST", CHAT, json.dumps({"messages": "none"})).status
+    assert status == 400, status
+
+
+def soak(server, minutes, pause, seed, say):
+    """(outcomes, what was lost, role -> [KiB], role -> descriptors at first, at last)"""
+    chance, outcomes, lost = random.Random(seed), [], []
+    questions = Questions(server)
+    pids = {role: server.process_of(role) for role in ROLES}
+    memory, first = {role: [] for role in ROLES}, None
+    end = time.monotonic() + 60 * minutes
+    while time.monotonic() < end:
+        with Load(server, questions, CLIENTS, chance.random(), pause) as load:
+            stop = min(end, time.monotonic() + SEGMENT_S)
+            while time.monotonic() < stop:
+                rudeness(server, chance)
+                time.sleep(min(15, max(0.1, stop - time.monotonic())))
+        outcomes += load.outcomes
+        try:
+            server.wait_all_free(60)
+        except AssertionError as why:
+            lost.append(str(why))
+        first = first or {role: descriptors(pid) for role, pid in pids.items()}
+        last = {role: descriptors(pid) for role, pid in pids.items()}
+        for role, pid in pids.items():
+            memory[role].append(resident_kib(pid))
+        say(f"{len(outcomes)} answers, resident {', '.join(f'{r} {m[-1]} KiB' for r, m in memory.items())}")
+    lost += [f"the {role} was started again" for role, pid in pids.items() if server.process_of(role) != pid]
+    return outcomes, lost, memory, first, last
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--minutes", type=float, default=30)
+    options.add_argument("--pause", type=float, default=0.5, help="seconds between an answer and the next request")
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--summary", metavar="FILE")
+    asked = options.parse_args()
+    began = time.monotonic()
+    build = list(conditions())[0]  # what was running, whatever is committed meanwhile
+
+    def say(text):
+        print(f"{time.monotonic() - began:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory() as folder, Supervised(folder, "ofi") as server:
+        outcomes, bad, memory, first, last = soak(server, asked.minutes, asked.pause, asked.seed, say)
+    full = sum(one.kind == "full" for one in outcomes)
+    bad += [f"{one.kind}: {one.what}" for one in outcomes if one.kind not in ("full", "error")]
+    lines = [f"command   test/e2e/soak.py --minutes {asked.minutes:g} --pause {asked.pause:g} --seed {asked.seed}",
+             build, list(conditions())[1],
+             f"took      {time.monotonic() - began:.0f} s, heartbeat {1000 * HEARTBEAT_S:.0f} ms, {CLIENTS} clients, "
+             "others that leave or are refused",
+             f"requests  {len(outcomes)}: {full} full and right, {len(outcomes) - full} typed errors or worse",
+             f"pools     free to the last block after each of {len(memory['router'])} minutes"]
+    for role, each in memory.items():
+        steady = each[len(each) // 3:]
+        an_hour = 60 * slope(steady)
+        lines.append(f"  {role:10} resident {each[0] / 1024:.1f} MiB at first, {each[-1] / 1024:.1f} at last; from "
+                     f"minute {len(each) - len(steady) + 1} on {an_hour / 1024:+.2f} MiB an hour; descriptors "
+                     f"{sum(first[role].values())} at first, {sum(last[role].values())} at last")
+        if an_hour > max(0.01 * each[-1], 1024):
+            bad.append(f"the {role} grows by {an_hour:.0f} KiB an hour")
+        if last[role] - first[role]:
+            bad.append(f"descriptors of the {role}: {dict(last[role])}, at first {dict(first[role])}")
+    lines += ["found     " + (f"{len(bad)} faults" if bad else "0 wrong answers, 0 hangs, 0 leaks"),
+              *("  " + each for each in bad)]
+    print("\n".join(lines))
+    if asked.summary:
+        with open(asked.summary, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
