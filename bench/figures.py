@@ -129,6 +129,22 @@ FIGURES = [
              "one of 24 strikes.",
     ),
     Figure(
+        id="serve.overhead",
+        what="tokens/s of 8 streams through HTTP, router, prefill and decode apart / a bare engine loop, two threads",
+        bar="ratio >= 0.95, n >= 7",
+        command=("{python}", "{root}/bench/serve_overhead.py", "{build}/bin/ashlar-bench-model-decoder",
+                 "{build}/bin/ashlar-serve"),
+        builds=("ashlar-bench-model-decoder", "ashlar-serve"),
+    ),
+    Figure(
+        id="split.interference",
+        what="ms between tokens (p99) at the knee while prompts of 1,024 tokens arrive, two threads: unified / split",
+        bar="ratio >= 2, n >= 7",
+        command=("{python}", "{root}/bench/split_interference.py", "--plot", "{root}/docs/split_interference.svg",
+                 "{build}/bin/ashlar-serve"),
+        builds=("ashlar-serve",),
+    ),
+    Figure(
         id="split.bit_equal",
         what="assertions that split and unified differ in any bit: chunks 1, 7, 16, 64, all; window, ofi; prefix hits",
         bar="ours == 0, assertions >= 1000",

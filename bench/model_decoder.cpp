@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast one process decodes and prefills: `serve.decode` and `serve.prefill` without a server around them.
 //
-//     ashlar-bench-model-decoder --model m.gguf --threads 2 --prompt 512 --decode 64 --rounds 7
+//     ashlar-bench-model-decoder --model m.gguf --threads 2 --prompt 512 --decode 64 --rounds 7 [--sequences 1]
 //
-// Prints one JSON line: medians and ranges of tokens per second, for a prompt of random tokens in one batch and for
-// single tokens behind it. bench/peers/llama_cpp.py prints the same for llama.cpp.
+// Prints one JSON line: medians and ranges of tokens per second, for prompts of random tokens, one in a batch, for the
+// tokens behind them, all sequences in one batch, and for generated tokens over the whole time. The peer of the first
+// two is bench/peers/llama_cpp.py, which prints the same for llama.cpp; the last is that of `serve.overhead`.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -48,7 +49,7 @@ int fail(const std::string& sentence) {
 int main(int argc, char** argv) {
     if (const auto words = al::kernel::missing(); !words.empty()) return fail(std::string(words));
     std::string path;
-    std::uint32_t threads = 2, prompt = 512, decode = 64, rounds = 7;
+    std::uint32_t threads = 2, prompt = 512, decode = 64, rounds = 7, sequences = 1;
     for (int i = 1; i + 1 < argc; i += 2) {
         const std::string key = argv[i];
         const auto number = static_cast<std::uint32_t>(std::strtoul(argv[i + 1], nullptr, 10));
@@ -62,11 +63,14 @@ int main(int argc, char** argv) {
             decode = number;
         else if (key == "--rounds")
             rounds = number;
+        else if (key == "--sequences")
+            sequences = number;
         else
             return fail("unknown option " + key);
     }
-    if (path.empty() || prompt == 0 || decode == 0 || rounds == 0) {
-        return fail("usage: --model file.gguf [--threads 2] [--prompt 512] [--decode 64] [--rounds 7]");
+    if (path.empty() || prompt == 0 || decode == 0 || rounds == 0 || sequences == 0) {
+        return fail("usage: --model file.gguf [--threads 2] [--prompt 512] [--decode 64] [--rounds 7] "
+                    "[--sequences 1], numbers above zero");
     }
 
     auto file = al::support::gguf_file::open(path);
@@ -77,7 +81,7 @@ int main(int argc, char** argv) {
     al::model::tensor_name culprit;
     const double load_start = now();
     auto made = engine::make(
-        *facts, {.tokens = prompt, .slices = 1, .context = prompt + decode},
+        *facts, {.tokens = std::max(prompt, sequences), .slices = sequences, .context = prompt + decode},
         [&](std::string_view name) -> al::result<al::kernel::weight_view> {
             const auto view = file->tensor(name);
             if (!view) return view.fault().what;
@@ -89,34 +93,47 @@ int main(int argc, char** argv) {
     file->release_pages();
     const double load_s = now() - load_start;
 
-    const cache layout{.shape = {facts->layers, facts->kv_heads, facts->head_dim,
-                                 al::kv::blocks_for(prompt + decode, cache::tokens_per_block)}};
+    const std::uint32_t blocks = al::kv::blocks_for(prompt + decode, cache::tokens_per_block);
+    const cache layout{.shape = {facts->layers, facts->kv_heads, facts->head_dim, blocks * sequences}};
     std::vector<std::byte> pages(layout.bytes());
-    const al::block_run runs[] = {{0, layout.shape.blocks}};
+    std::vector<al::block_run> runs;
+    for (std::uint32_t i = 0; i < sequences; ++i) runs.push_back({i * blocks, blocks});
     al::random_stream random{.seed = 1};
-    std::vector<al::token_id> tokens(prompt);
+    std::vector<al::token_id> tokens(prompt), last(sequences);
     for (auto& t : tokens) t = static_cast<al::token_id>(random.below(facts->vocabulary));
-    const auto step = [&](std::span<const al::token_id> some, std::uint32_t position) {
-        const al::model::slice s[] = {{some, position, runs, true}};
-        const auto ok = llm.forward(s, layout, pages.data(), pool, [](al::layer_id) {});
+    const auto forward = [&](std::span<const al::model::slice> batch) {
+        const auto ok = llm.forward(batch, layout, pages.data(), pool, [](al::layer_id) {});
         if (!ok) std::exit(fail("forward: " + std::string(to_string(ok.error().code))));
-        return al::kernel::greedy(llm.logits(0));
+    };
+    const auto prefill = [&](std::uint32_t i) {
+        const al::model::slice one[] = {{tokens, 0, {&runs[i], 1}, true}};
+        forward(one);
+        last[i] = al::kernel::greedy(llm.logits(0));
+    };
+    std::vector<al::model::slice> batch;
+    const auto step = [&](std::uint32_t position) {
+        batch.clear();
+        for (std::uint32_t i = 0; i < sequences; ++i) batch.push_back({{&last[i], 1}, position, {&runs[i], 1}, true});
+        forward(batch);
+        for (std::uint32_t i = 0; i < sequences; ++i) last[i] = al::kernel::greedy(llm.logits(i));
     };
 
-    rates decoding, prefilling;
+    rates decoding, prefilling, generating;
     for (std::uint32_t round = 0; round <= rounds; ++round) { // the first warms up
         const double start = now();
-        al::token_id next = step(tokens, 0);
+        for (std::uint32_t i = 0; i < sequences; ++i) prefill(i);
         const double middle = now();
-        for (std::uint32_t i = 0; i < decode; ++i) next = step({&next, 1}, prompt + i);
+        for (std::uint32_t i = 0; i < decode; ++i) step(prompt + i);
         const double end = now();
         if (round == 0) continue;
-        prefilling.values.push_back(prompt / (middle - start));
-        decoding.values.push_back(decode / (end - middle));
+        prefilling.values.push_back(double(sequences) * prompt / (middle - start));
+        decoding.values.push_back(double(sequences) * decode / (end - middle));
+        generating.values.push_back(double(sequences) * (decode + 1) / (end - start));
     }
     std::printf("{\"program\": \"ashlar\", \"kernel\": \"%s\", \"threads\": %u, \"prompt\": %u, \"decode\": %u, "
-                "\"rounds\": %u, \"load_s\": %.2f, ",
-                std::string(al::kernel::cpu::name).c_str(), threads, prompt, decode, rounds, load_s);
+                "\"rounds\": %u, \"sequences\": %u, \"load_s\": %.2f, ",
+                std::string(al::kernel::cpu::name).c_str(), threads, prompt, decode, rounds, sequences, load_s);
     decoding.print("decode", ", ");
+    generating.print("generate", ", ");
     prefilling.print("prefill", "}\n");
 }
