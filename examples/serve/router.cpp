@@ -231,7 +231,7 @@ private:
         if (s && from.facts.as == sched::role::decode) {
             s->ticket = std::move(f.ticket);
         } else if (s && !std::exchange(s->counted_prompt, true)) { // what need not be computed again
-            s->of->used.cached_tokens += f.cached_tokens;
+            if (s->index % s->of->want.n == 0) s->of->used.cached_tokens += f.cached_tokens; // a prompt counts once
             numbers_.prefix(s->prompt_tokens, f.cached_tokens);
         }
         feed(e);

@@ -55,6 +55,13 @@ class Client(unittest.TestCase):
         self.assertGreaterEqual(again.prompt_tokens_details.cached_tokens, 16)
         self.assertLess(again.prompt_tokens_details.cached_tokens, again.prompt_tokens)
 
+    def test_a_prompt_of_many_choices_counts_once(self):
+        self.chat(max_tokens=1)
+        used = self.chat(max_tokens=1, n=3, temperature=1).usage
+        self.assertEqual(used.completion_tokens, 3)
+        self.assertGreaterEqual(used.prompt_tokens_details.cached_tokens, 16)
+        self.assertLess(used.prompt_tokens_details.cached_tokens, used.prompt_tokens)
+
     def test_content_may_come_in_parts(self):
         parts = [{"role": "user", "content": [{"type": "text", "text": "What is the capital "},
                                               {"type": "text", "text": "of France?"}]}]
