@@ -3,6 +3,8 @@
 
 #include <ashlar/kv/sender.hpp>
 
+#include <vector>
+
 using namespace ashlar;
 
 namespace {
@@ -97,4 +99,29 @@ TEST_CASE("done before what was asked for again is written and said is corrupt, 
     s.completed(m.batch, m.piece, true, true, 0);
     s.settle();
     CHECK(s.is_over());
+}
+
+TEST_CASE("a layer of more pieces than a message holds goes in batches, each page to its own place") {
+    constexpr std::uint32_t blocks = kv::pieces_max + 9;
+    kv::sender s(1, blocks);
+    std::vector<kv::granted_run> there(blocks); // every second page, from the last on
+    for (std::uint32_t b = 0; b < blocks; ++b) there[b] = {2 * (blocks - b), 1, 0};
+    const block_run here{0, blocks};
+    REQUIRE(s.begin({.transfer = {1},
+                     .slot = 5,
+                     .layers = 1,
+                     .page_bytes = 10,
+                     .blocks = {0, blocks},
+                     .here = {10, 10},
+                     .there = {10, 10}},
+                    {&here, 1}, there, {}));
+    (void)s.on({.what = kv::verb::go});
+    REQUIRE(s.layer_ready({0}, {0, blocks}));
+    std::uint32_t n = 0;
+    for (kv::move_step m; s.next_move(m); ++n) {
+        CHECK(m.source == n * 10);
+        CHECK(m.target == 2 * (blocks - n) * 10);
+        s.posted(m);
+    }
+    CHECK(n == blocks);
 }

@@ -288,8 +288,8 @@ private:
              {layer, 1}, range, [&](const strided& d) {
                  const auto blocks = static_cast<std::uint32_t>(d.bytes / setup_.page_bytes);
                  for (std::uint64_t i = 0; i < d.count; ++i) {
-                     b.targets[b.pieces.size() % pieces_max] = d.target + i * d.target_stride;
                      if (!b.pieces.push_back({blocks, 0, d.source + i * d.source_stride})) return false;
+                     b.targets[b.pieces.size() - 1] = d.target + i * d.target_stride;
                      covered += blocks;
                  }
                  return true;
