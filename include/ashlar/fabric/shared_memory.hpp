@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shared memory without a name: a sealed memfd, which a process of the same user opens as /proc/<pid>/fd/<n>. Nothing
 // stands in /dev/shm, so nothing is left there after kill -9; the kernel frees the pages with the last mapping. Pages
-// are reserved at creation (no page faults and no surprises on the way of a transfer), and the seal keeps their owner
-// from taking them away again.
+// are reserved at creation (no surprises on the way of a transfer) and then gathered into huge ones, as far as the
+// kernel has them (a TLB miss or a page fault each 4 KiB costs more than copying them); the seal keeps their owner from
+// taking them away again.
 //
 //     auto mine = shared_memory::create(1 << 20);   auto theirs = shared_memory::open(pid, fd, 1 << 20);
 #pragma once
@@ -55,7 +56,9 @@ public:
         while (failed && errno == EINTR);
         if (failed) return system_error();
         if (::fcntl(m.fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return system_error();
-        return mapped(std::move(m), size);
+        auto r = mapped(std::move(m), size);
+        if (r && size >= huge_page) ::madvise(r->data_, size, collapse); // a wish
+        return r;
     }
 
     // What another process has created as descriptor `number`, if it is at least `size` bytes that cannot go away.
@@ -90,10 +93,30 @@ private:
         const bool full = number == ENOMEM || number == ENOSPC || number == EMFILE || number == ENFILE;
         return {full ? errc::exhausted : errc::io, origin::fabric, number};
     }
+    // What may hold a huge page begins on the boundary of one.
     static result<shared_memory> mapped(shared_memory m, std::size_t size) {
-        void* at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd_, 0);
-        if (at == MAP_FAILED) return system_error();
-        m.data_ = static_cast<std::byte*>(at);
+        if (size < huge_page) {
+            void* at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd_, 0);
+            if (at == MAP_FAILED) return system_error();
+            m.data_ = static_cast<std::byte*>(at);
+            m.size_ = size;
+            return m;
+        }
+        void* room = ::mmap(nullptr, size + huge_page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (room == MAP_FAILED) return system_error();
+        const auto before = (huge_page - reinterpret_cast<std::uintptr_t>(room) % huge_page) % huge_page;
+        auto* const at = static_cast<std::byte*>(room) + before;
+        void* there = ::mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, m.fd_, 0);
+        if (there == MAP_FAILED) {
+            const error why = system_error();
+            ::munmap(room, size + huge_page);
+            return why;
+        }
+        if (before) ::munmap(room, before);
+        const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)),
+                          used = (size + page - 1) / page * page;
+        if (used + before < size + huge_page) ::munmap(at + used, size + huge_page - before - used);
+        m.data_ = at;
         m.size_ = size;
         return m;
     }
@@ -106,6 +129,9 @@ private:
         while (*then) *to++ = *then++;
         return to;
     }
+
+    static constexpr std::size_t huge_page = 2 << 20;
+    static constexpr int collapse = 25; // MADV_COLLAPSE, Linux 6.1; older headers lack it, older kernels refuse it
 
     std::byte* data_ = nullptr;
     std::size_t size_ = 0;
