@@ -46,6 +46,21 @@ TEST_CASE("records of every size pass in order across the wrap, and a full ring 
     CHECK(f.in.empty());
 }
 
+TEST_CASE("what is appended is seen when it is published, not before") {
+    fixture f;
+    REQUIRE(f.out.room_for(4));
+    f.out.append({.what = 1, .immediate = 1}, {});
+    f.out.append({.what = 1, .immediate = 2}, {});
+    CHECK(f.in.empty());
+    CHECK_FALSE(f.in.pop(f.r, f.got).value());
+    f.out.publish();
+    for (std::uint32_t i : {1u, 2u}) {
+        REQUIRE(f.in.pop(f.r, f.got).value());
+        CHECK(f.r.immediate == i);
+    }
+    CHECK(f.in.empty());
+}
+
 TEST_CASE("a sender that lies about positions or sizes is corrupt, never an overrun") {
     for (std::uint32_t tail : {8u, 15u, 8193u, 0x80000000u, 0xffffffffu}) {
         fixture f;

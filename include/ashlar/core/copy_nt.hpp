@@ -96,16 +96,23 @@ inline std::uint32_t copy_by(way how, std::byte* to, const std::byte* from, std:
         pass(now);
     }
     plain(n);
-    fence();
     return sum;
 }
 
 } // namespace detail::copy
 
-// Copies n bytes and returns their CRC32C. When it returns, the bytes are visible to whoever sees a later release
-// store.
-inline std::uint32_t copy_nt_crc32c(std::byte* to, const std::byte* from, std::size_t n) {
+// Copies n bytes and returns their CRC32C. The bytes are visible to whoever sees a release store that comes after a
+// copy_nt_fence: one for many copies, since it waits until the last byte has left.
+inline std::uint32_t copy_nt_crc32c_unfenced(std::byte* to, const std::byte* from, std::size_t n) {
     return detail::copy::copy_by(detail::copy::best(), to, from, n);
+}
+inline void copy_nt_fence() { detail::copy::fence(); }
+
+// When it returns, the bytes are visible to whoever sees a later release store.
+inline std::uint32_t copy_nt_crc32c(std::byte* to, const std::byte* from, std::size_t n) {
+    const std::uint32_t sum = copy_nt_crc32c_unfenced(to, from, n);
+    copy_nt_fence();
+    return sum;
 }
 
 } // namespace ashlar::inline v0

@@ -40,23 +40,26 @@ class ring_sender {
 public:
     ring_sender() = default;
     ring_sender(ring_positions& at, std::byte* bytes, std::uint32_t capacity)
-        : at_(&at), bytes_(bytes), capacity_(capacity), tail_(at.tail.load_relaxed()) {}
+        : at_(&at), bytes_(bytes), capacity_(capacity), tail_(at.tail.load_relaxed()), head_(tail_ - capacity) {}
 
     // again: no room for a payload of this size now. corrupt: the receiver's position is impossible.
-    result<void> room_for(std::size_t payload) const {
-        const std::uint32_t used = tail_ - at_->head.load_acquire();
-        if (used > capacity_) return {errc::corrupt, origin::fabric};
-        if (ring_room(payload) > capacity_ - used) return {errc::again, origin::fabric};
+    result<void> room_for(std::size_t payload) {
+        if (ring_room(payload) <= capacity_ - (tail_ - head_)) return {}; // without a look at the receiver's line
+        head_ = at_->head.load_acquire();
+        if (tail_ - head_ > capacity_) return head_ = tail_ - capacity_, error{errc::corrupt, origin::fabric};
+        if (ring_room(payload) > capacity_ - (tail_ - head_)) return {errc::again, origin::fabric};
         return {};
     }
-    // Only after room_for(payload.size()). The store is sequentially consistent: see window::wait.
-    void push(ring_record r, std::span<const std::byte> payload) {
+    // Only after room_for(payload.size()). The receiver sees it after `publish`.
+    void append(ring_record r, std::span<const std::byte> payload) {
         r.size = static_cast<std::uint32_t>(payload.size());
         copy_in(tail_, reinterpret_cast<const std::byte*>(&r), sizeof r);
         copy_in(tail_ + static_cast<std::uint32_t>(sizeof r), payload.data(), payload.size());
         tail_ += ring_room(payload.size());
-        at_->tail.store_seq_cst(tail_);
     }
+    // The store is sequentially consistent: see window::wait.
+    void publish() { at_->tail.store_seq_cst(tail_); }
+    void push(const ring_record& r, std::span<const std::byte> payload) { append(r, payload), publish(); }
 
 private:
     void copy_in(std::uint32_t position, const std::byte* from, std::size_t n) {
@@ -69,6 +72,7 @@ private:
     std::byte* bytes_ = nullptr;
     std::uint32_t capacity_ = 0;
     std::uint32_t tail_ = 0;
+    std::uint32_t head_ = 0; // as last seen; the receiver may be further
 };
 
 class ring_receiver {
@@ -81,7 +85,8 @@ public:
 
     // Takes one record and copies its payload to the front of `to`. False: there is none.
     result<bool> pop(ring_record& r, std::span<std::byte> to) {
-        const std::uint32_t used = at_->tail.load_acquire() - head_;
+        if (tail_ == head_) tail_ = at_->tail.load_acquire();
+        const std::uint32_t used = tail_ - head_;
         if (used == 0) return false;
         if (used > capacity_ || used < sizeof r) return {errc::corrupt, origin::fabric};
         copy_out(head_, reinterpret_cast<std::byte*>(&r), sizeof r);
@@ -93,7 +98,7 @@ public:
     }
     // For the next sender. Only while there is none.
     void reset() {
-        head_ = 0;
+        head_ = tail_ = 0;
         at_->head.store_relaxed(0);
         at_->tail.store_relaxed(0);
     }
@@ -109,6 +114,7 @@ private:
     const std::byte* bytes_ = nullptr;
     std::uint32_t capacity_ = 0;
     std::uint32_t head_ = 0;
+    std::uint32_t tail_ = 0; // as last seen; the sender may be further
 };
 
 } // namespace ashlar::inline v0::fabric

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // window: a fabric between processes of one host and user. Memory comes from `allocate`; a peer maps it when it first
 // writes there, and a write is one non-temporal copy straight into it, with the CRC32C of the source computed on the
-// way. Immediates and messages go through a lock-free ring per sender; `wait` sleeps on a futex. Nothing has a name in
-// the file system, and a peer that dies or lies costs an error.
+// way. Immediates and messages go through a lock-free ring per sender, immediates not one by one but at the next call
+// of poll, send or wait, or after 512 KiB; `wait` sleeps on a futex. Nothing has a name in the file system, and a peer
+// that dies or lies costs an error.
 //
 //     auto net = window::open({});   auto pool = net->allocate(64 << 20);
 //     auto mine = net->register_memory({pool->data(), pool->size(), memory_kind::host});
@@ -60,6 +61,7 @@ public:
     window& operator=(window&&) = delete;
     ~window() {
         if (!block_) return;
+        show_all();
         control().closed.store_seq_cst(1);
         for (std::size_t i = 0; i < peers_.capacity(); ++i) {
             if (peers_[i].up) peers_[i].link.wake();
@@ -92,7 +94,10 @@ public:
         return peers_.insert(std::move(*link));
     }
     peer_state state(peer_id peer) const { return peers_.state(peer); }
-    void disconnect(peer_id peer) { peers_.erase(peer); }
+    void disconnect(peer_id peer) {
+        show_all();
+        peers_.erase(peer);
+    }
 
     result<void> write(peer_id peer, local_slice from, remote_slice to, op& o) {
         return put(peer, from, to, nullptr, o);
@@ -115,12 +120,14 @@ public:
         auto e = peers_.usable(peer);
         if (!e) return e.error();
         if (auto room = room_for(peer, message.size()); !room) return room;
-        (*e)->link.out.push({.what = window_lanes::message_record}, message);
-        (*e)->link.wake();
+        (*e)->link.out.append({.what = window_lanes::message_record}, message);
+        copy_nt_fence(); // of writes before it
+        (*e)->link.show();
         return finished_.push(o);
     }
 
     std::size_t poll(std::span<completion> out) {
+        show_all();
         notice_the_dead();
         lanes_.begin();
         std::size_t n = 0;
@@ -132,6 +139,7 @@ public:
 
     // Sleeps on the doorbell. Wakes four times a second to see whether its peers still live.
     bool wait(duration max) {
+        show_all();
         const std::int64_t end = now_ns() + max.ns;
         control().sleeping.store_seq_cst(1);
         bool ready;
@@ -156,6 +164,9 @@ public:
     }
 
 private:
+    // A fence waits until all is written, so that it comes once for many small writes; a target waits no longer for it
+    // than these bytes take.
+    static constexpr std::size_t unseen_bytes_max = 512 << 10;
     static constexpr std::int64_t look_after_peers_ns = 50'000'000, nap_ns = 250'000'000, nap_refused_ns = 100'000;
 
     window(window_options options, window_layout shape, shared_memory block, std::uint64_t epoch)
@@ -206,13 +217,24 @@ private:
             if (auto room = room_for(peer, 0); !room) return room;
         } else if (finished_.full())
             return fail(errc::again);
-        o.checksum = from.size ? copy_nt_crc32c(*theirs, from.in->data + from.offset, from.size) : 0;
-        if (immediate) {
-            window_link& link = peers_[peer.value].link;
-            link.out.push({.what = window_lanes::immediate_record, .immediate = *immediate}, {});
-            link.wake();
+        o.checksum = from.size ? copy_nt_crc32c_unfenced(*theirs, from.in->data + from.offset, from.size) : 0;
+        window_link& link = peers_[peer.value].link;
+        if (immediate) link.out.append({.what = window_lanes::immediate_record, .immediate = *immediate}, {});
+        unseen_ = link.unseen = true;
+        link.unseen_bytes += from.size;
+        if (link.unseen_bytes >= unseen_bytes_max) {
+            copy_nt_fence();
+            link.show();
         }
         return finished_.push(o);
+    }
+    // Before anyone hears that a write is done, or it waits for what we do later: its bytes, then its number.
+    void show_all() {
+        if (!std::exchange(unseen_, false)) return;
+        copy_nt_fence();
+        for (std::size_t i = 0; i < peers_.capacity(); ++i) {
+            if (peers_[i].used && peers_[i].link.unseen) peers_[i].link.show();
+        }
     }
     void notice_the_dead() {
         const std::int64_t now = now_ns();
@@ -239,6 +261,7 @@ private:
     std::int64_t next_look_ns_ = 0;
     bool turn_ = false;
     bool refused_ = false;
+    bool unseen_ = false; // some link has
 };
 
 static_assert(check_fabric<window>() && readable<window> && waitable<window>);

@@ -72,6 +72,7 @@ public:
         control_ = std::move(other.control_);
         files_ = std::move(other.files_);
         address_ = other.address_, lane_ = other.lane_, out = other.out;
+        unseen = other.unseen, unseen_bytes = other.unseen_bytes;
         return *this;
     }
     ~window_link() { leave(); }
@@ -104,6 +105,14 @@ public:
     bool process_alive() const { return address_.owner.alive(); }
     window_control& control() { return window_layout::control(base()); }
     void wake() { ring_doorbell(control()); }
+
+    // What was appended to `out` and copied before is shown to the peer.
+    void show() {
+        out.publish();
+        unseen_bytes = 0;
+        unseen = false;
+        wake();
+    }
 
     // Where [offset, offset + size) of the peer's region is mapped here.
     result<std::byte*> resolve(const remote_region& in, std::size_t offset, std::size_t size) {
@@ -151,6 +160,8 @@ private:
 
 public:
     ring_sender out;
+    bool unseen = false;          // something was appended to `out` and not shown yet
+    std::size_t unseen_bytes = 0; // of the writes that go with it
 };
 
 } // namespace ashlar::inline v0::fabric
