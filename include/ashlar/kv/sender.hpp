@@ -30,7 +30,8 @@ namespace ashlar::inline v0::kv {
 struct move_step {
     std::uint64_t source = 0, target = 0, bytes = 0;
     std::uint32_t immediate = 0;
-    bool write = true; // false: only the checksum of the source is wanted
+    std::uint64_t next_source = 0; // of the move that will follow, if it is known
+    bool write = true;             // false: only the checksum of the source is wanted
     std::uint32_t batch = 0, piece = 0;
 };
 
@@ -239,6 +240,9 @@ private:
         std::array<std::uint64_t, pieces_max> targets{};
     };
 
+    // The receiver verifies a batch while the next one is written: small enough that little is left at the end.
+    static constexpr std::uint64_t batch_bytes = 1 << 20;
+
     std::uint32_t end_block() const { return setup_.blocks.first + setup_.blocks.count; }
 
     bool step_of(std::uint32_t index, move_step& out) const {
@@ -249,6 +253,7 @@ private:
                .target = b.targets[b.posted],
                .bytes = p.blocks * setup_.page_bytes,
                .immediate = setup_.slot << 12 | b.layer,
+               .next_source = b.posted + 1 < b.pieces.size() ? b.pieces[b.posted + 1].source_offset : p.source_offset,
                .write = !b.offered,
                .batch = index,
                .piece = b.posted};
@@ -291,6 +296,7 @@ private:
                      if (!b.pieces.push_back({blocks, 0, d.source + i * d.source_stride})) return false;
                      b.targets[b.pieces.size() - 1] = d.target + i * d.target_stride;
                      covered += blocks;
+                     if (covered * setup_.page_bytes >= batch_bytes) return false;
                  }
                  return true;
              });

@@ -25,6 +25,7 @@ std::size_t mover<Fabric, Layout>::advance_sender(std::uint32_t i, instant now) 
         }
         operation* at = take_operation(i, operation::kind::write, step);
         if (!at) break;
+        if constexpr (Fabric::computes_checksum) fetch_ahead(pool_.data + step.next_source); // this core reads it
         const auto posted =
             net_.write(l.peer, {&pool_, static_cast<std::size_t>(step.source), static_cast<std::size_t>(step.bytes)},
                        {senders_[i].remote, static_cast<std::size_t>(step.target)}, step.immediate, at->op);
@@ -64,9 +65,17 @@ std::size_t mover<Fabric, Layout>::advance_receiver(std::uint32_t i) {
     for (int burst = 0; burst < 8 && r.next_check(k); ++burst, ++happened) {
         bool good = true;
         if (options_.verify) {
+            const piece* last = nullptr; // summed while the next one is on its way from memory
+            std::uint64_t last_at = 0;
+            const auto sum_last = [&] {
+                good = good && checksum(last_at, last->blocks * layout_.page_bytes()) == last->checksum;
+            };
             r.each_place(k, [&](const piece& p, std::uint64_t offset) {
-                good = good && checksum(offset, p.blocks * layout_.page_bytes()) == p.checksum;
+                fetch_ahead(pool_.data + offset);
+                if (last) sum_last();
+                last = &p, last_at = offset;
             });
+            sum_last();
         }
         const std::uint32_t blocks = k.range.count;
         counters_.checksum_failures += r.checked(k.record, good);
