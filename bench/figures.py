@@ -78,6 +78,18 @@ FIGURES = [
         builds=("ashlar-bench-kv-plan",),
     ),
     Figure(
+        id="kv.transfer",
+        what="GB/s of verified KV pages between two processes, cold blocks of 16 KiB and up: ours / a plain copy",
+        bar="of_copy >= 0.85, over_once >= 1.15, over_kernel >= 1.4, missing == 0, n >= 7",
+        command=("{python}", "{root}/bench/kv_transfer.py", "{build}/bin/ashlar-bench-kv-transfer"),
+        builds=("ashlar-bench-kv-transfer",),
+        note="The CRC32C of each block is taken at the source while copied and again at the target; peers take none. "
+             "The copy is one core's, non-temporal, between two mappings. of_copy is the worst of 16, 32 and 64 KiB, "
+             "over_once and over_kernel the worst of 6 to 64 KiB and all peers: UCX put into memory of its own, no "
+             "kernel; and process_vm_readv, UCX over CMA, libfabric shm 1.17 and 2.5.1, NIXL, and Mooncake over TCP. "
+             "docs/kv.md has all rates and what ours rests on.",
+    ),
+    Figure(
         id="handover.exposed",
         what="KV transfer not hidden behind prefill of 512 tokens, in layers' compute time; worse of window and ofi",
         bar="exposed_layers_window <= 1, exposed_layers_ofi <= 1",
