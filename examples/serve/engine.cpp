@@ -275,7 +275,8 @@ private:
 
     // What is decoded goes on: its pages stay, only transfers begin again.
     void reopen_if_due(al::instant now) {
-        if (!live_ || carrier_->down_is_final()) return;
+        if (!live_) return;
+        if (carrier_->down_is_final()) return others_->find_lost(); // nothing is in the way of a new connection
         if (!when_.due(now, others_->lost_one(), pages_->overdue({now.ns - 2 * lease.ns}))) return;
         spdlog::warn("a peer that lives is lost, or may hold on to pages for good: opening the fabric anew");
         for (auto& [key, s] : sequences_) {

@@ -55,16 +55,22 @@ void neighbours::connect(neighbour& one) {
     one.generation = over_.state(*at).generation;
 }
 
+void neighbours::find_lost() {
+    for (auto& [instance, one] : all_) {
+        if (!is_lost(one)) continue;
+        const auto at = over_.connect(one.address); // fails for good when its process has ended
+        one.at = at ? *at : ashlar::fabric::peer_id{};
+        one.generation = at ? over_.state(*at).generation : 0;
+    }
+}
+
 const neighbour* neighbours::find(ashlar::instance_id instance) const {
     const auto it = all_.find(instance.value);
     return it == all_.end() || it->second.is != neighbour::listed ? nullptr : &it->second;
 }
 
 bool neighbours::lost_one() const {
-    return std::any_of(all_.begin(), all_.end(), [this](const auto& each) {
-        const neighbour& one = each.second;
-        return one.is == neighbour::listed && one.generation != 0 && !up(one);
-    });
+    return std::any_of(all_.begin(), all_.end(), [this](const auto& each) { return is_lost(each.second); });
 }
 
 } // namespace serve

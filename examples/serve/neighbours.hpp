@@ -34,6 +34,7 @@ public:
     void hear(const wire::peer_gone& frame);
     void router_is_gone(); // the next one will say who is there
     void connect_anew();   // the carrier has been reopened
+    void find_lost();      // connects to those that are lost and may live
 
     const neighbour* find(ashlar::instance_id instance) const; // nullptr: not listed
     bool up(const neighbour& one) const {
@@ -43,6 +44,9 @@ public:
 
 private:
     void connect(neighbour& one);
+    bool is_lost(const neighbour& one) const {
+        return one.is == neighbour::listed && one.generation != 0 && !up(one);
+    }
 
     carrier& over_;
     std::map<std::uint32_t, neighbour> all_; // by instance

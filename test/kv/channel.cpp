@@ -71,12 +71,34 @@ TEST_CASE("a frame of a former life is recognised, and whoever writes to one is 
     CHECK(b.receive({frame, n}, message) ==
           kv::channel::heard::stranger); // a's life was b's former peer: a ghost for b
     CHECK(b.receive({old, old_size}, message) == kv::channel::heard::stranger);
-    a.reset(4); // a learns of it by its own network
+    n = b.peek(frame); // a may live on: its network need not have told it
+    REQUIRE(n > 0);
+    b.posted({});
+    CHECK(a.receive({frame, n}, message) == kv::channel::heard::restarted);
+    a.reset(4);
+    CHECK(a.receive({frame, n}, message) == kv::channel::heard::stranger); // no longer for it
     REQUIRE(a.push(hello));
     n = a.peek(frame);
     CHECK(b.receive({frame, n}, message) == kv::channel::heard::message);
     const std::byte junk[40] = {};
     CHECK(b.receive(junk, message) == kv::channel::heard::garbage);
+}
+
+TEST_CASE("who was forgotten before it heard a word is told, too") {
+    kv::channel a(1, 4), b(2, 4);
+    std::byte frame[kv::frame_bytes_max];
+    std::span<const std::byte> message;
+    const std::byte hello[] = {std::byte{1}};
+    REQUIRE(a.push(hello));
+    auto n = a.peek(frame);
+    a.posted({});
+    REQUIRE(b.receive({frame, n}, message) == kv::channel::heard::message);
+    b.accept();
+    b.reset(3);
+    CHECK(b.receive({frame, n}, message) == kv::channel::heard::stranger); // a sends it again: nothing has come back
+    n = b.peek(frame);
+    REQUIRE(n > 0);
+    CHECK(a.receive({frame, n}, message) == kv::channel::heard::restarted);
 }
 
 TEST_CASE("a message that was turned away comes again when it is asked for, without a timer, and once") {

@@ -93,12 +93,14 @@ public:
         const auto sequence = in.get<std::uint64_t>(), acknowledged = in.get<std::uint64_t>();
         if (!in.ok() || from == 0 || what < kind::data || what > kind::again) return heard::garbage;
         if (to != self_ && !(to == 0 && what == kind::data)) {
-            // Whoever addresses a former life of ours must learn that it is over, unless it is a ghost itself.
-            if (what == kind::data && !is_retired(from)) owes_refusal_ = true, refused_ = from;
+            refuse(what, from);
             return heard::stranger;
         }
-        if (what == kind::refusal) return peer_ != 0 && from != peer_ ? heard::restarted : heard::stranger;
-        if (is_retired(from)) return heard::stranger;
+        if (what == kind::refusal) return from != peer_ ? heard::restarted : heard::stranger;
+        if (is_retired(from)) { // for us its end was ours, of which its network need not have told it
+            refuse(what, from);
+            return heard::stranger;
+        }
         if (peer_ == 0) peer_ = from;
         if (from != peer_) return heard::restarted;
         if (to == self_ && acknowledged >= first_ && acknowledged < first_ + outbox_.size()) {
@@ -155,6 +157,11 @@ private:
         to.put(self_), to.put(peer);
         to.put(sequence);
         to.put(expected_ - 1);
+    }
+    // Whoever addresses a former life of ours, or is a former peer, must learn that it is over. A ghost's refusal goes to
+    // a life that is nobody's any more.
+    void refuse(kind what, std::uint64_t from) {
+        if (what == kind::data) owes_refusal_ = true, refused_ = from;
     }
     bool is_retired(std::uint64_t life) const {
         for (std::uint64_t r : retired_) {
