@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""strikes.py [--strikes N] [--seed S] [--summary FILE]
+"""strikes.py [--strikes N] [--seed S] [--jobs N] [--summary FILE]
 
 kill -9 and SIGSTOP, shorter and longer than the deadline, of prefill, decode and router at random moments, while
 clients ask without pause. Two worlds take turns: processes under a supervisor, and a fleet that nobody supervises, in
@@ -14,10 +14,11 @@ hangs  requests without an end; typed errors later than two heartbeats after the
        in which a process of the server was ready to run and others had the processors)
 leaks  blocks of a pool, processes, descriptors, segments of shared memory
 
-Without --strikes it is a test of 24.
+Without --strikes it is a test of 24. --jobs: so many servers at a time, each with its share of the strikes.
 """
 import argparse
 import collections
+import concurrent.futures
 import dataclasses
 import glob
 import http.client
@@ -318,18 +319,31 @@ def conditions():
     yield f"processor {name}, {os.cpu_count()} threads; load average {os.getloadavg()[2]:.1f} at the end"
 
 
+def one_job(seed, strikes, began):
+    def say(text):
+        print(f"{time.monotonic() - began:6.1f} s  {seed}: {text}", file=sys.stderr, flush=True)
+
+    chaos = Chaos(seed, say)
+    chaos.run(strikes)
+    return chaos.findings, chaos.strikes, chaos.outcomes, chaos.losses
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--strikes", type=int, default=24)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--jobs", type=int, default=1)
     options.add_argument("--summary", metavar="FILE")
     asked = options.parse_args()
     began = time.monotonic()
-    chaos = Chaos(asked.seed, lambda text: print(f"{time.monotonic() - began:6.1f} s  {text}", file=sys.stderr,
-                                                 flush=True))
-    chaos.run(asked.strikes)
-    lines = [f"command   test/e2e/strikes.py --strikes {asked.strikes} --seed {asked.seed}", *conditions(),
-             f"took      {time.monotonic() - began:.0f} s", *chaos.summary()]
+    chaos = Chaos(asked.seed)
+    share, rest = divmod(asked.strikes, asked.jobs)
+    with concurrent.futures.ProcessPoolExecutor(asked.jobs) as pool:
+        for part in [pool.submit(one_job, asked.seed + job, share + (job < rest), began) for job in range(asked.jobs)]:
+            for all_of_them, these in zip((chaos.findings, chaos.strikes, chaos.outcomes, chaos.losses), part.result()):
+                all_of_them += these
+    lines = [f"command   test/e2e/strikes.py --strikes {asked.strikes} --seed {asked.seed} --jobs {asked.jobs}",
+             *conditions(), f"took      {time.monotonic() - began:.0f} s", *chaos.summary()]
     if asked.summary:
         with open(asked.summary, "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
