@@ -118,6 +118,17 @@ FIGURES = [
         builds=("ashlar-serve",),
     ),
     Figure(
+        id="json.valid",
+        what="tokens/s of answers under JSON schemas / of free text as long; invalid: of those that end by themselves",
+        bar="ratio >= 0.9, invalid == 0, answers >= 40",
+        command=("{python}", "{root}/bench/json_valid.py", "{build}/bin/ashlar-serve"),
+        builds=("ashlar-serve",),
+        note="The 50 schemas of test/golden/json_schemas.json: 40 of the JSON-Schema-Test-Suite and ten of everyday "
+             "things, greedily answered by the quickstart's model and judged by jsonschema 4.26.0. An answer that "
+             "max_tokens cuts (a list or a string without an end) says finish_reason length and is no JSON yet: `cut` "
+             "counts them. Speed: the five longest answers, unified engine, mask and matcher included.",
+    ),
+    Figure(
         id="serve.decode",
         what="tokens/s of one sequence behind a prompt of 512 tokens, two threads: ours / llama.cpp",
         bar="ratio >= 1.0",

@@ -60,6 +60,11 @@ api_error words_for(const al::error& fault) {
     case al::errc::exhausted:
         said.message = "an engine ran out of room; try again in a moment";
         break;
+    case al::errc::unsupported:
+        said.status = 400, said.type = "invalid_request_error", said.code = "unsupported_grammar";
+        said.message = "the grammar cannot be followed any further: it is too ambiguous here, or no token of the model "
+                       "goes on with it";
+        break;
     default:
         said.status = 500;
         said.message = "the request failed: " + std::string(al::to_string(fault.code)) + " (" +

@@ -64,7 +64,8 @@ wire::sampling sampling_of(const generation& ask, std::uint32_t prompt_tokens, s
                        .top_logprobs = ask.logprobs.value_or(0),
                        .prompt_logprobs = echoes || scores,
                        .prompt_top_logprobs = std::max(echoes ? *ask.logprobs : 0, scores ? *ask.prompt_logprobs : 0),
-                       .stop_tokens = ask.stop_token_ids};
+                       .stop_tokens = ask.stop_token_ids,
+                       .grammar = ask.grammar};
     for (const auto& [token, value] : ask.logit_bias) how.biases.push_back({token, value});
     if (ask.min_tokens > 0) { // as in vLLM: no end of text either, whether it would end the answer or not
         how.late_tokens = ask.stop_token_ids;

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include <ashlar/kernel/cpu.hpp>
+#include <ashlar/kernel/mask.hpp>
 #include <ashlar/kernel/penalties.hpp>
 #include <ashlar/kernel/sample.hpp>
 #include <ashlar/model/decoder.hpp>
@@ -76,7 +77,7 @@ al::result<void> computer::forward(std::span<const al::model::slice> batch, cons
 }
 
 wire::chance computer::sample(std::size_t i, const wire::sampling& how, std::span<const al::token_id> tokens,
-                              bool may_stop) {
+                              bool may_stop, std::span<const std::uint64_t> allowed) {
     std::span<const float> logits = state_->model->logits(i);
     const al::kernel::penalties penalties{how.repetition, how.frequency, how.presence};
     if (!may_stop || penalties.any() || !how.biases.empty()) {
@@ -89,6 +90,11 @@ wire::chance computer::sample(std::size_t i, const wire::sampling& how, std::spa
         if (!may_stop) al::kernel::suppress(changed, how.late_tokens);
         if (penalties.any()) al::kernel::penalise(changed, penalties, tokens, how.prompt_tokens, state_->seen);
         logits = changed;
+    }
+    if (!allowed.empty()) { // last: nothing brings back what a grammar forbids
+        if (logits.data() != state_->changed.data()) std::copy(logits.begin(), logits.end(), state_->changed.begin());
+        al::kernel::apply_mask(state_->changed, allowed);
+        logits = state_->changed;
     }
     const al::kernel::sampling by{
         .temperature = how.temperature, .top_k = how.top_k, .top_p = how.top_p, .min_p = how.min_p, .seed = how.seed};

@@ -37,9 +37,10 @@ public:
                                  const layer_hook& hook);
 
     // Of the i-th slice of the last batch that asked for logits.
-    // What follows `tokens`, which a penalty looks at.
+    // What follows `tokens`, which a penalty looks at. `allowed`: a bit for every token that may, at least one; empty:
+    // all may.
     wire::chance sample(std::size_t i, const wire::sampling& how, std::span<const ashlar::token_id> tokens,
-                        bool may_stop);
+                        bool may_stop, std::span<const std::uint64_t> allowed);
     wire::chance chance_of(std::size_t i, ashlar::token_id token); // what the model thought of it
     std::uint32_t rank_of(std::size_t i, ashlar::token_id token);  // 1: nothing is likelier
     std::vector<wire::chance> likeliest(std::size_t i, std::uint32_t count);

@@ -29,6 +29,7 @@
 #include "carrier.hpp"
 #include "clock.hpp"
 #include "compute.hpp"
+#include "constraint.hpp"
 #include "fleet_key.hpp"
 #include "link.hpp"
 #include "neighbours.hpp"
@@ -56,6 +57,7 @@ struct sequence {
     sched::tenancy stay;
     std::vector<al::token_id> tokens; // whose KV is here, or is to be computed here
     wire::sampling how;
+    std::optional<constraint> rule{};
     std::optional<al::transfer_id> transfer; // in flight
     bool pushes = false;                     // its pages go out layer by layer
 };
@@ -65,7 +67,8 @@ public:
     explicit engine(const settings& how)
         : how_(how), as_(wire::role_of(how.child.empty() ? how.role : how.child)),
           key_(how.key_fd >= 0 ? key_from_fd(how.key_fd) : key_from_file(how.fleet_key_file)),
-          model_(how.model, how.threads, how.batch_tokens, how.sequences, how.context), layout_{.shape = shape()} {
+          model_(how.model, how.threads, how.batch_tokens, how.sequences, how.context), grammars_(how.model),
+          layout_{.shape = shape()} {
         if (as_ != sched::role::unified) {
             carrier_ = how.fabric == "window" ? open_window(layout_.bytes())
                                               : open_ofi(how.fabric.size() > 4 ? how.fabric.substr(4) : std::string(),
@@ -374,6 +377,12 @@ private:
             say(wire::reserve_failed{f.request, f.attempt, why});
             return true;
         };
+        if (!s.how.grammar.empty()) {
+            auto rule = grammars_.begin(s.how.grammar);
+            if (!rule) return refuse(rule.fault().what); // the router has compiled it too
+            s.rule.emplace(std::move(rule).value());
+            s.how.grammar = {};
+        }
         const auto opened = pages_->open(s.key, s.tokens, f.capacity_tokens - context);
         if (!opened) return refuse(opened.error());
         wire::reserved answer{f.request, f.attempt, opened->cached_tokens, {}};
@@ -557,7 +566,7 @@ private:
 
     void sample(const wire::batch& b, const wire::item& item, sequence& s, std::size_t i, std::uint32_t position) {
         const std::uint32_t generated = position + 1 - std::min(position + 1, s.how.prompt_tokens); // with this one
-        const bool may_stop = generated > s.how.min_tokens;
+        bool may_stop = generated > s.how.min_tokens;
         wire::token said{.request = s.request,
                          .attempt = s.attempt,
                          .batch = b.id,
@@ -566,17 +575,35 @@ private:
                          .position = position,
                          .chosen = {},
                          .top = {}};
-        said.chosen = model_.sample(i, s.how, std::span<const al::token_id>(s.tokens).first(position), may_stop);
+        const auto mask = mask_of(s, position);
+        if (!mask) return say(wire::item_failed{s.request, s.attempt, b.id, mask.error()});
+        may_stop = may_stop || (s.rule && s.rule->finished()); // nothing else is left to say
+        said.chosen = model_.sample(i, s.how, std::span<const al::token_id>(s.tokens).first(position), may_stop, *mask);
         said.stop = may_stop && std::find(s.how.stop_tokens.begin(), s.how.stop_tokens.end(), said.chosen.token) !=
                                     s.how.stop_tokens.end();
         if (s.how.logprobs) said.top = model_.likeliest(i, s.how.top_logprobs);
         say(std::move(said));
     }
 
+    // Which tokens a grammar allows at `position`; empty: there is no grammar. unsupported: none.
+    al::result<std::span<const std::uint64_t>> mask_of(sequence& s, std::uint32_t position) {
+        if (!s.rule) return std::span<const std::uint64_t>{};
+        const auto from = std::min(s.how.prompt_tokens, position);
+        if (const auto read = s.rule->follow(std::span(s.tokens).subspan(from, position - from)); !read)
+            return read.error();
+        allowed_.resize(grammars_.words());
+        s.rule->allowed(s.how.stop_tokens, allowed_);
+        if (std::all_of(allowed_.begin(), allowed_.end(), [](std::uint64_t word) { return word == 0; }))
+            return al::error{al::errc::unsupported, al::origin::app};
+        return std::span<const std::uint64_t>(allowed_);
+    }
+
     const settings how_;
     const sched::role as_;
     const al::key128 key_;
     computer model_;
+    constraints grammars_;
+    std::vector<std::uint64_t> allowed_; // the mask of one answer
     kv_layout layout_;
     std::unique_ptr<carrier> carrier_; // none in a unified engine
     std::span<std::byte> pool_;

@@ -19,6 +19,7 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
     take_lengths(in, limits, want);
     take_sampling(in, limits, want);
     take_stops(in, limits, want);
+    take_format(in, body, want);
 
     want.stream = in.boolean("stream");
     if (const json* options = in.take("stream_options")) {
@@ -65,11 +66,8 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
         "add_special_tokens",
         chat ? +[](const json& x) { return x == false; } : +[](const json& x) { return x.is_boolean(); });
     in.unsupported("truncate_prompt_tokens");
-    in.neutral("response_format", [](const json& x) {
-        return x.is_object() && x.size() == 1 && x.contains("type") && x["type"] == "text";
-    });
     for (const char* name : {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs",
-                             "grammar", "logits_processors", "kv_transfer_params"})
+                             "logits_processors", "kv_transfer_params"})
         in.unsupported(name);
     if (chat) {
         in.neutral("tools", empty);

@@ -66,6 +66,7 @@ struct generation {
     std::optional<std::uint32_t> prompt_logprobs; // the same, for the prompt's own tokens
     std::vector<std::string> stop;
     std::vector<token_id> stop_token_ids;
+    std::string grammar; // GBNF that the answer follows; empty: none
     bool echo = false;
     bool score_only = false; // max_tokens 0: one token is computed and not shown
     bool ignore_eos = false;

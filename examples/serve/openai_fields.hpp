@@ -62,6 +62,7 @@ std::vector<chat_message> message_list(const json& value, const api_limits& limi
 void take_prompt(fields& in, const api_limits& limits, generation& want); // a chat's messages too
 void take_lengths(fields& in, const api_limits& limits, generation& want);
 void take_sampling(fields& in, const api_limits& limits, generation& want);
+void take_format(fields& in, std::string_view body, generation& want); // after take_stops
 void take_stops(fields& in, const api_limits& limits, generation& want);
 
 } // namespace serve

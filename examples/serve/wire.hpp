@@ -135,6 +135,7 @@ struct sampling {
     std::vector<al::token_id> stop_tokens; // each ends the answer
     std::vector<al::token_id> late_tokens;
     std::vector<bias> biases;
+    std::string grammar; // GBNF that the answer follows; empty: none
     static constexpr auto fields = std::tuple{&sampling::temperature,
                                               &sampling::top_p,
                                               &sampling::min_p,
@@ -151,7 +152,8 @@ struct sampling {
                                               &sampling::prompt_top_logprobs,
                                               &sampling::stop_tokens,
                                               &sampling::late_tokens,
-                                              &sampling::biases};
+                                              &sampling::biases,
+                                              &sampling::grammar};
 };
 struct reserve {
     al::request_id request;

@@ -233,7 +233,7 @@ class Client(unittest.TestCase):
     def test_a_field_that_is_wrong_or_not_supported_is_named(self):
         tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
         for field, value in {"temperature": 9, "top_p": -1, "max_tokens": 0, "n": 100000, "tools": [tool],
-                             "response_format": {"type": "json_object"}, "logit_bias": {"5": 101},
+                             "logit_bias": {"5": 101},
                              "frequency_penalty": 2.5, "presence_penalty": -3, "top_logprobs": 5,
                              "stop": ["a"] * 9}.items():
             with self.subTest(field):

@@ -6,9 +6,11 @@
 #include <string_view>
 #include <variant>
 
+#include <serve/constraint.cpp>
 #include <serve/openai.cpp>
 #include <serve/openai_answer.cpp>
 #include <serve/openai_fields.cpp>
+#include <serve/openai_format.cpp>
 #include <serve/openai_prompt.cpp>
 #include <serve/openai_sampling.cpp>
 #include <serve/text.cpp>

@@ -47,10 +47,9 @@ json data_of(const std::string& event) {
 } // namespace
 
 TEST_CASE("a field that would change the answer and is not supported is refused by its name") {
-    for (const char* each :
-         {R"("response_format":{"type":"json_object"})", R"("use_beam_search":true)", R"("skip_special_tokens":false)",
-          R"("length_penalty":1.1)", R"("typical_p":0.5)", R"("guided_json":{})", R"("kv_transfer_params":{"x":1})",
-          R"("truncate_prompt_tokens":5)"}) {
+    for (const char* each : {R"("use_beam_search":true)", R"("skip_special_tokens":false)", R"("length_penalty":1.1)",
+                             R"("typical_p":0.5)", R"("guided_json":{})", R"("kv_transfer_params":{"x":1})",
+                             R"("truncate_prompt_tokens":5)"}) {
         for (const bool chat : {false, true}) {
             const auto no = refused(each, chat);
             const std::string name = std::string(each).substr(1, std::string(each).find('"', 1) - 1);
@@ -76,6 +75,28 @@ TEST_CASE("their neutral values, null and fields that change nothing are accepte
              true);
     accepted(R"("user":"u","metadata":{"a":"b"},"store":false,"service_tier":"auto","priority":3)", true);
     accepted(R"("temperature":null,"max_tokens":null,"stop":null,"seed":null,"stream":null,"logprobs":null)");
+}
+
+TEST_CASE("a format becomes a grammar that keeps the order of its schema; what cannot be held is refused by name") {
+    const auto grammar_of = [](const std::string& more) { return accepted(more, true).grammar; };
+    CHECK(grammar_of(R"("response_format":{"type":"text"})").empty());
+    CHECK(grammar_of(R"("grammar":"root ::= \"a\"")") == "root ::= \"a\"");
+    CHECK(grammar_of(R"("response_format":{"type":"json_object"})").find("root ::= json-object") == 0);
+    const std::string schema =
+        R"({"type":"object","properties":{"z, }":{"const":"\"}"},"a":{"type":"null"}},"required":["z, }","a"]})";
+    const auto text = grammar_of(R"("response_format": {"json_schema":{"name":"n","schema" : )" + schema +
+                                 R"(,"strict":true},"type":"json_schema"})");
+    CHECK(text.find("z, }") < text.find("\"\\\"a\\\":\""));
+    CHECK(refused(R"("grammar":"root ::= x")").param == "grammar");
+    CHECK(refused(R"("grammar":"root ::= \"x\"","ignore_eos":true)").param == "ignore_eos");
+    CHECK(refused(R"("grammar":"root ::= \"x\"","response_format":{"type":"json_object"})").param == "grammar");
+    CHECK(refused(R"("response_format":{"type":"xml"})").param == "response_format.type");
+    CHECK(refused(R"("response_format":{"type":"json_schema"})").param == "response_format.json_schema");
+    CHECK(refused(R"("response_format":{"type":"json_schema","json_schema":{}})").param ==
+          "response_format.json_schema.schema");
+    const auto no = refused(R"("response_format":{"type":"json_schema","json_schema":{"schema":{"not":{}}}})");
+    CHECK(no.code == "unsupported_grammar");
+    CHECK(no.message.find("'not'") != std::string::npos);
 }
 
 TEST_CASE("an unknown field is refused, never ignored") { CHECK(refused(R"("temprature":0)").param == "temprature"); }

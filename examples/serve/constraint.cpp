@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "constraint.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include <ashlar/kernel/mask.hpp>
+#include <support/gguf.hpp>
+#include <support/grammar/gbnf.hpp>
+#include <support/tokenizer.hpp>
+
+namespace serve {
+
+namespace sup = ashlar::support;
+
+namespace {
+
+constexpr std::size_t kept_bytes = 48 << 20, masks_bytes = 4 << 20;
+constexpr std::uint64_t prepared_nodes = 400'000; // about 10 ms
+
+std::vector<std::string> spellings(const std::string& model) {
+    const auto file = sup::gguf_file::open(model);
+    if (!file) throw std::runtime_error(model + ": " + file.fault().sentence);
+    const auto words = sup::tokenizer::from(file->directory());
+    if (!words) throw std::runtime_error(model + ": " + words.fault().sentence);
+    std::vector<std::string> out(words->size());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const auto id = static_cast<ashlar::token_id>(i);
+        if (!words->is_special(id)) out[i] = std::string(words->bytes_of(id)); // a control token is no text
+    }
+    return out;
+}
+
+} // namespace
+
+sup::outcome<sup::automaton> compile_grammar(const std::string& text) {
+    const auto read = sup::parse_gbnf(text);
+    if (!read) return read.fault();
+    return sup::automaton::from(*read, {.states = 1 << 16, .work = 3'000'000});
+}
+
+ashlar::result<void> constraint::follow(std::span<const ashlar::token_id> generated) {
+    for (; read_ < generated.size(); ++read_) {
+        const ashlar::token_id token = generated[read_];
+        if (token < 0 || static_cast<std::uint32_t>(token) >= words_->vocabulary())
+            return ashlar::error{ashlar::errc::out_of_range, ashlar::origin::app};
+        const auto bytes = words_->bytes(token);
+        if (bytes.empty() || !at_.accept(bytes)) return ashlar::error{ashlar::errc::unsupported, ashlar::origin::app};
+    }
+    return {};
+}
+
+void constraint::allowed(std::span<const ashlar::token_id> ends, std::span<std::uint64_t> bits) {
+    masks_->allowed(at_, bits);
+    if (!at_.complete()) return;
+    for (const auto token : ends) {
+        if (token >= 0 && static_cast<std::uint32_t>(token) < words_->vocabulary()) ashlar::kernel::allow(bits, token);
+    }
+}
+
+constraints::constraints(const std::string& model) : tree_(spellings(model)) {}
+
+sup::outcome<constraint> constraints::begin(const std::string& text) {
+    const auto key = ashlar::siphash128({0x72616d6d61726721u, 0x6173686c61723031u}, std::as_bytes(std::span(text)));
+    auto found = std::find_if(kept_.begin(), kept_.end(), [&](const kept& each) { return each.key == key; });
+    if (found == kept_.end()) {
+        auto made = compile_grammar(text);
+        if (!made) return made.fault();
+        auto machine = std::make_shared<const sup::automaton>(std::move(made).value());
+        auto masks = std::make_shared<sup::token_masks>(machine, tree_, masks_bytes);
+        masks->prepare(prepared_nodes);
+        const std::size_t bytes = machine->bytes() + masks_bytes;
+        for (bytes_ += bytes; bytes_ > kept_bytes && !kept_.empty(); kept_.pop_back()) bytes_ -= kept_.back().bytes;
+        kept_.push_front({key, bytes, std::move(machine), std::move(masks)});
+    } else {
+        kept_.splice(kept_.begin(), kept_, found);
+    }
+    return constraint(kept_.front().masks, sup::matcher(kept_.front().machine), tree_);
+}
+
+} // namespace serve

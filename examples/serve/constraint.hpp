@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers that follow a grammar, on the engine's side: grammars are compiled once and shared by the requests that send
+// the same text; each answer has a place in its own. The place follows from the tokens alone, so that a hand-over or
+// another attempt goes on with the same bits.
+//
+//     constraints grammars(path);
+//     auto rule = grammars.begin(text);                       // a reserve frame names a grammar
+//     if (rule->follow(generated)) rule->allowed(stop_tokens, bits);
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <ashlar/core/ids.hpp>
+#include <ashlar/core/result.hpp>
+#include <ashlar/core/siphash.hpp>
+#include <support/grammar/matcher.hpp>
+#include <support/grammar/token_masks.hpp>
+#include <support/outcome.hpp>
+
+namespace serve {
+
+// What both sides compile, within the same limits: the router refuses what an engine would.
+ashlar::support::outcome<ashlar::support::automaton> compile_grammar(const std::string& text);
+
+class constraint { // of one answer
+public:
+    constraint(std::shared_ptr<ashlar::support::token_masks> masks, ashlar::support::matcher start,
+               const ashlar::support::token_tree& words)
+        : masks_(std::move(masks)), at_(std::move(start)), words_(&words) {}
+
+    // Reads what is new in `generated`, all tokens of the answer so far. unsupported: the grammar does not have them.
+    ashlar::result<void> follow(std::span<const ashlar::token_id> generated);
+    // Sets the bits of tokens that may come next; of `ends` when the answer may end here.
+    void allowed(std::span<const ashlar::token_id> ends, std::span<std::uint64_t> bits);
+    bool finished() const { return at_.complete() && at_.finished(); }
+
+private:
+    std::shared_ptr<ashlar::support::token_masks> masks_;
+    ashlar::support::matcher at_;
+    const ashlar::support::token_tree* words_;
+    std::size_t read_ = 0;
+};
+
+class constraints {
+public:
+    // Reads the vocabulary of a GGUF file. Throws std::runtime_error with a sentence.
+    explicit constraints(const std::string& model);
+
+    ashlar::support::outcome<constraint> begin(const std::string& text);
+    std::size_t words() const { return (tree_.vocabulary() + 63) / 64; }
+
+private:
+    struct kept {
+        ashlar::digest128 key;
+        std::size_t bytes;
+        std::shared_ptr<const ashlar::support::automaton> machine;
+        std::shared_ptr<ashlar::support::token_masks> masks;
+    };
+    ashlar::support::token_tree tree_;
+    std::list<kept> kept_; // the last used first
+    std::size_t bytes_ = 0;
+};
+
+} // namespace serve
