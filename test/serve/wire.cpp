@@ -44,7 +44,8 @@ wire::reserve some_reserve() {
              .prompt_top_logprobs = 3,
              .stop_tokens = {0, 2},
              .late_tokens = {0, 2, 7},
-             .biases = {{5, -100}, {6, 0.5f}}};
+             .biases = {{5, -100}, {6, 0.5f}},
+             .grammar = "root ::= [^\\n]*"};
     f.peer = {9};
     f.ticket.assign(100, std::byte{0xab});
     return f;
@@ -60,6 +61,7 @@ TEST_CASE("a frame comes back as it was sent") {
     CHECK(f.as == al::sched::role::prefill);
     CHECK(f.context == std::vector<al::token_id>{1, -2, 49151});
     CHECK(f.how.top_p == 0.9f);
+    CHECK(f.how.grammar == some_reserve().how.grammar);
     CHECK(f.how.seed == ~0ull);
     CHECK(f.how.prompt_logprobs);
     CHECK(f.how.stop_tokens == std::vector<al::token_id>{0, 2});
