@@ -158,8 +158,8 @@ private:
         to.put(sequence);
         to.put(expected_ - 1);
     }
-    // Whoever addresses a former life of ours, or is a former peer, must learn that it is over. A ghost's refusal goes to
-    // a life that is nobody's any more.
+    // Whoever addresses a former life of ours, or is a former peer, must learn that it is over. A ghost's refusal goes
+    // to a life that is nobody's any more.
     void refuse(kind what, std::uint64_t from) {
         if (what == kind::data) owes_refusal_ = true, refused_ = from;
     }
