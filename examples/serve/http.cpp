@@ -335,7 +335,7 @@ private:
     std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
     std::shared_ptr<session_exchange> current_;
     std::string out_, writing_;
-    std::size_t written_ = 0; // of writing_
+    std::size_t written_ = 0;    // of writing_
     std::size_t head_bytes_ = 0; // of the request that is being parsed
     unsigned version_ = 11;
     bool parser_started_ = false, answering_ = false, keep_alive_ = false, chunked_ = false, head_only_ = false;

@@ -44,9 +44,7 @@ public:
 
 private:
     void connect(neighbour& one);
-    bool is_lost(const neighbour& one) const {
-        return one.is == neighbour::listed && one.generation != 0 && !up(one);
-    }
+    bool is_lost(const neighbour& one) const { return one.is == neighbour::listed && one.generation != 0 && !up(one); }
 
     carrier& over_;
     std::map<std::uint32_t, neighbour> all_; // by instance

@@ -78,6 +78,8 @@ def losses(log):
         if speaker is not None and event[0] != "instance_down":
             assert speaker not in gone, f"{now}: {event} of an engine that is gone"
             last_word[speaker] = now
+        if event[0] == "reserve_failed":
+            held[speaker].discard(event[1])
         for action in actions:
             if action[0] == "reserve":
                 held[action[3]].add(action[1])

@@ -16,7 +16,7 @@ import random
 import threading
 import time
 
-from server import Ended, Refused
+from server import PATIENCE_S, Ended, Refused
 
 HANG_S = 60  # no byte for so long: nobody will ever answer
 CHAT = "/v1/chat/completions"
@@ -43,11 +43,11 @@ class Questions:
     def __init__(self, server, count=12):
         self.answers = []
         for k in range(count):
-            for _ in range(10):  # on a machine that others load an engine may be silent for too long
-                kind, what, text = ask(server, k)
-                if kind != "error":
-                    break
+            kind, what, text = ask(server, k)
+            end = time.monotonic() + PATIENCE_S
+            while kind == "error" and time.monotonic() < end:  # an engine was silent: others load the machine
                 time.sleep(1)
+                kind, what, text = ask(server, k)
             assert kind == "full", f"a server that nobody disturbs: {kind} {what}"
             self.answers.append(text)
 

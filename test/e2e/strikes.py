@@ -239,9 +239,18 @@ class Chaos:
 
     def at_rest(self, world):
         world.wait_all_free(60)
-        world.chat("Hello.", max_tokens=2)  # every engine that talks to another one has done so
+        self.wait_served(world)  # who talks to another one has done so
         world.wait_all_free()
         return {role: descriptors(world.process_of(role)) for role in self.roles(world)}
+
+    @staticmethod
+    def wait_served(world):
+        def happened():
+            try:
+                return world.chat("Hello.", max_tokens=2)
+            except (Refused, OSError, http.client.HTTPException):
+                return None
+        world.wait_for(happened, "a request is served")
 
     @staticmethod
     def roles(world):
@@ -324,7 +333,10 @@ def one_job(seed, strikes, began):
         print(f"{time.monotonic() - began:6.1f} s  {seed}: {text}", file=sys.stderr, flush=True)
 
     chaos = Chaos(seed, say)
-    chaos.run(strikes)
+    try:
+        chaos.run(strikes)
+    except Exception as why:  # it could not go on: that counts, and the other jobs' strikes count, too
+        chaos.finding("hang", f"{type(why).__name__}: {why}")
     return chaos.findings, chaos.strikes, chaos.outcomes, chaos.losses
 
 
