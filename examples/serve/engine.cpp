@@ -351,7 +351,7 @@ private:
         if (!proven_) return false;
         const std::string why = "the router does not let this " + std::string(wire::role_name(as_)) +
                                 " engine in: " + f.why + " (--model " + how_.model + ")";
-        if (!how_.child.empty()) throw std::runtime_error(why); // a new process may find another file there
+        if (!how_.child.empty()) throw cannot_start(why); // a new process may find another file there
         if (why != refusal_) spdlog::error(why);
         refusal_ = why;
         return false;

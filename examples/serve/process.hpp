@@ -3,6 +3,7 @@
 #pragma once
 
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,11 @@
 #include "settings.hpp"
 
 namespace serve {
+
+// What another try would not mend by itself: the supervisor tries less and less often, and tells who asks /health.
+struct cannot_start : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 
 void name_process(const std::string& role); // as ps and the log show it
 void die_with_parent(int parent);           // SIGKILL when it goes; exits at once if it has gone already
@@ -22,6 +28,8 @@ template <class Run>
 int outlast(const std::string& role, Run run) {
     try {
         return run();
+    } catch (const cannot_start&) {
+        throw; // main says why and ends with 2
     } catch (const std::exception& why) {
         spdlog::critical("the {} has to end: {}", role, why.what());
         return 1;
