@@ -38,9 +38,9 @@ TEST_CASE("what is forbidden is never sampled, whatever the logits are; what is 
             }
             if (allowed == 0) continue;
             for (const float temperature : {0.0f, 1.0f}) {
-                const auto chosen =
-                    kernel::sample(logits, {.temperature = temperature, .top_k = 0, .top_p = 1, .min_p = 0, .seed = seed}, 3,
-                                   room);
+                const kernel::sampling how{
+                    .temperature = temperature, .top_k = 0, .top_p = 1, .min_p = 0, .seed = seed};
+                const auto chosen = kernel::sample(logits, how, 3, room);
                 CHECK(kernel::is_allowed(bits, chosen));
             }
         }
