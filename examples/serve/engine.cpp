@@ -362,21 +362,22 @@ private:
     }
 
     bool hear(wire::reserve& f) {
-        if (!live_ || f.attempt > 255 || f.context.empty()) return false;
+        if (!live_ || f.context.empty()) return false;
         sequence s{.request = f.request,
                    .attempt = f.attempt,
-                   .key = key_of(f.request, f.attempt),
+                   .key = wire::key_of(f.request, f.attempt),
                    .stay = {},
                    .tokens = std::move(f.context),
                    .how = std::move(f.how),
                    .transfer = {},
                    .pushes = f.as == sched::role::prefill};
         const auto context = static_cast<std::uint32_t>(s.tokens.size());
-        if (f.capacity_tokens < context || sequences_.contains(s.key.value)) return false;
+        if (f.capacity_tokens < context) return false;
         const auto refuse = [&](al::error why) {
             say(wire::reserve_failed{f.request, f.attempt, why});
             return true;
         };
+        if (sequences_.contains(s.key.value)) return refuse({al::errc::exhausted, al::origin::app}); // not over yet
         if (!s.how.grammar.empty()) {
             auto rule = grammars_.begin(s.how.grammar);
             if (!rule) return refuse(rule.fault().what); // the router has compiled it too
@@ -427,7 +428,7 @@ private:
     }
 
     bool hear(const wire::release& f) {
-        const auto it = sequences_.find(key_of(f.request, f.attempt).value);
+        const auto it = sequences_.find(wire::key_of(f.request, f.attempt).value);
         if (it == sequences_.end()) return true;
         sequence& s = it->second;
         if (s.stay.release()) (void)carrier_->cancel(*s.transfer);
@@ -441,10 +442,6 @@ private:
         if (!it->second.stay.over()) return std::next(it);
         (void)pages_->close(it->second.key);
         return sequences_.erase(it);
-    }
-
-    static al::request_id key_of(al::request_id request, std::uint32_t attempt) {
-        return {request.value << 8 | attempt};
     }
 
     // ---- what transfers say. `all`: nothing is being computed, so that sequences may be closed.
@@ -491,7 +488,7 @@ private:
         const al::instant began = monotonic();
         std::vector<share> shares;
         for (const wire::item& item : b.items) {
-            const auto it = sequences_.find(key_of(item.request, item.attempt).value);
+            const auto it = sequences_.find(wire::key_of(item.request, item.attempt).value);
             const auto fail = [&](al::errc why) {
                 say(wire::item_failed{item.request, item.attempt, b.id, {why, al::origin::app}});
             };

@@ -28,6 +28,7 @@ void name_process(const std::string& role) {
 
 void die_with_parent(int parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    std::signal(SIGHUP, SIG_IGN); // a terminal that closes ends no server: the supervisor takes no notice either
     if (::getppid() != parent) std::_Exit(1);
 }
 

@@ -45,6 +45,12 @@ constexpr al::sched::role role_of(std::string_view name) {
                               : al::sched::role::unified;
 }
 
+// What an attempt of a request is called in pools and transfers. A request that waits for room starts over with every
+// heartbeat, so attempts have no end; 256 of them later the name of one is free again.
+constexpr al::request_id key_of(al::request_id request, std::uint32_t attempt) {
+    return {request.value << 8 | (attempt & 255)};
+}
+
 // ---- opening a connection
 
 struct challenge { // router first

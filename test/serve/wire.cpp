@@ -160,3 +160,11 @@ TEST_CASE("a proof depends on the key, on who gives it and on both nonces") {
     CHECK_FALSE(proof == wire::prove(key, "router", a, b)); // an engine's answer cannot be reflected
     CHECK_FALSE(proof == wire::prove(key, "engine", b, a));
 }
+
+TEST_CASE("an attempt has a name of its own among its neighbours, however many there were") {
+    const al::request_id request{6};
+    for (std::uint32_t attempt = 1; attempt < 1000; ++attempt) {
+        CHECK(wire::key_of(request, attempt) != wire::key_of(request, attempt + 1));
+        CHECK(wire::key_of(request, attempt).value >> 8 == request.value); // nor is it of another request
+    }
+}
