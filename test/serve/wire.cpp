@@ -165,6 +165,6 @@ TEST_CASE("an attempt has a name of its own among its neighbours, however many t
     const al::request_id request{6};
     for (std::uint32_t attempt = 1; attempt < 1000; ++attempt) {
         CHECK(wire::key_of(request, attempt) != wire::key_of(request, attempt + 1));
-        CHECK(wire::key_of(request, attempt).value >> 8 == request.value); // nor is it of another request
+        CHECK((wire::key_of(request, attempt).value >> 8) == request.value); // nor is it of another request
     }
 }
