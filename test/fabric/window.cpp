@@ -62,6 +62,41 @@ TEST_CASE("freed memory is gone for writers, and new memory in its place is foun
     }
 }
 
+TEST_CASE(
+    "immediates are shown in order, at the writer's next poll, send or wait, when it leaves, or after much data") {
+    window b = window::open({}).value();
+    constexpr std::size_t much = 1 << 20;
+    const auto target = b.allocate(much).value();
+    const region to = b.register_memory({target.data(), much, memory_kind::host}).value();
+    enum { poll, send, wait, disconnect, leave, write_much, ways };
+    for (int how = 0; how < ways; ++how) {
+        CAPTURE(how);
+        std::optional<window> a = window::open({}).value();
+        const peer_id to_b = a->connect(b.address()).value();
+        const auto source = a->allocate(much).value();
+        std::memset(source.data(), how + 1, much);
+        const region from = a->register_memory({source.data(), much, memory_kind::host}).value();
+        op ops[4];
+        completion done[4];
+        REQUIRE(a->write(to_b, {&from, 0, 4096}, {to.remote, 0}, 1, ops[0]));
+        REQUIRE(a->write(to_b, {&from, 0, 4096}, {to.remote, 4096}, 2, ops[1]));
+        CHECK(b.poll(done) == 0);
+        const std::size_t more = how == send || how == write_much;
+        if (how == poll) CHECK(a->poll(done) == 2);
+        if (how == send) REQUIRE(a->send(to_b, std::as_bytes(std::span("hi", 2)), ops[2]));
+        if (how == wait) CHECK(a->wait({0}));
+        if (how == disconnect) a->disconnect(to_b);
+        if (how == leave) a.reset();
+        if (how == write_much) REQUIRE(a->write(to_b, {&from, 0, much}, {to.remote, 0}, 3, ops[2]));
+        REQUIRE(b.poll(done) == 2 + more);
+        for (std::uint32_t i = 0; i < 2; ++i) {
+            CHECK(done[i].what == completion::kind::immediate);
+            CHECK(done[i].immediate == i + 1);
+        }
+        CHECK(target[8191] == static_cast<std::byte>(how + 1));
+    }
+}
+
 TEST_CASE("lanes of senders that left are used again") {
     window b = window::open({.peers = 2, .operations = 8, .regions = 1, .ring_bytes = 8192}).value();
     completion got[8];
