@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import select
+import signal
 import statistics
 import subprocess
 import sys
@@ -27,22 +28,21 @@ sys.path.insert(0, str(ROOT / "bench/peers"))
 import kv_board  # noqa: E402
 
 POOL_MIB = 1024
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 class Program:
     """A process that answers each line with a line."""
+
+    running = []
 
     def __init__(self, name, *command, **environment):
         self.name = name
         more = {key: str(value) for key, value in environment.items()}
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         bufsize=0, env=os.environ | more)
-        try:
-            self.hello = self.hear().split()[1:]
-        except RuntimeError:
-            self.end()
-            raise
+        self.running.append(self)
+        self.hello = self.hear().split()[1:]
 
     def say(self, text):
         try:
@@ -64,12 +64,18 @@ class Program:
         self.say(text)
         return self.hear()
 
-    def end(self):
-        try:
-            self.process.stdin.close()
-            self.process.wait(10)
-        except (OSError, subprocess.TimeoutExpired):
-            self.process.kill()
+    @classmethod
+    def end_all(cls):
+        """The end of its input ends a program; one that does not listen is killed."""
+        for each in cls.running:
+            each.process.stdin.close()
+        for each in cls.running:
+            try:
+                each.process.wait(5)
+            except subprocess.TimeoutExpired:
+                each.process.kill()
+                each.process.wait()
+        cls.running.clear()
 
 
 def together(text, programs):
@@ -187,40 +193,42 @@ def contenders(program, board, size, ours):
     }
 
 
+def take_turns(board, ours, others, rounds, only):
+    made, kinds, rates, left_out = {"ashlar": ours}, {}, {"ashlar": []}, 0
+    for name, (kind, make) in others.items():
+        if only and name not in only:
+            continue
+        try:
+            made[name], kinds[name], rates[name] = make(), kind, []
+        except (RuntimeError, OSError) as reason:
+            print(f"{name} is left out: {reason}", file=sys.stderr)
+            left_out += 1
+    names = list(made)
+    for round_ in range(rounds + 1):
+        for i in range(len(names)):
+            name = names[(i + round_) % len(names)]
+            ours.prepare()
+            made[name].move()
+            rate = board.rate()
+            if (wrong := made[name].wrong()) >= 0:
+                raise RuntimeError(f"{name}: block {wrong} is wrong")
+            ours.put_back()
+            if round_:  # the first warms up
+                rates[name].append(rate)
+    return rates, kinds, left_out
+
+
 def measure(program, size, rounds, only):
     """name -> rates of all rounds, name -> kind, and how many peers could not be made; for one size of blocks."""
     print(f"{size >> 10} KiB: starting, {rounds} rounds", file=sys.stderr, flush=True)
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="kv_board.") as file:
         file.truncate(kv_board.BYTES)
         board = kv_board.Board(file.name)
-        ours = Ours(program, board, size)
-        made, kinds, rates, left_out = {"ashlar": ours}, {}, {"ashlar": []}, 0
-        for name, (kind, make) in contenders(program, board, size, ours).items():
-            if only and name not in only:
-                continue
-            try:
-                made[name], kinds[name], rates[name] = make(), kind, []
-            except (RuntimeError, OSError) as reason:
-                print(f"{name} is left out: {reason}", file=sys.stderr)
-                left_out += 1
-        names = list(made)
         try:
-            for round_ in range(rounds + 1):
-                for i in range(len(names)):
-                    name = names[(i + round_) % len(names)]
-                    ours.prepare()
-                    made[name].move()
-                    rate = board.rate()
-                    if (wrong := made[name].wrong()) >= 0:
-                        raise RuntimeError(f"{name}: block {wrong} is wrong")
-                    ours.put_back()
-                    if round_:  # the first warms up
-                        rates[name].append(rate)
+            ours = Ours(program, board, size)
+            return take_turns(board, ours, contenders(program, board, size, ours), rounds, only)
         finally:
-            for one in reversed(made.values()):
-                for process in one.pair:
-                    process.end()
-        return rates, kinds, left_out
+            Program.end_all()
 
 
 def main():
@@ -230,6 +238,7 @@ def main():
     parser.add_argument("--sizes", default="6,16,32,64")
     parser.add_argument("--only", help="names of peers, with commas")
     want = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everybody is ended and nothing left behind
     subprocess.run([sys.executable, ROOT / "bench/peers/kv_transfer_setup.py"], stdout=sys.stderr, check=True)
     of_copy, over, missing, said, first = {}, {"once": [], "kernel": []}, 0, {}, None
     for kib in [int(text) for text in want.sizes.split(",")]:
