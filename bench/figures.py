@@ -125,8 +125,9 @@ FIGURES = [
         builds=("ashlar-serve",),
         note="The 50 schemas of test/golden/json_schemas.json: 40 of the JSON-Schema-Test-Suite and ten of everyday "
              "things, greedily answered by the quickstart's model and judged by jsonschema 4.26.0. An answer that "
-             "max_tokens cuts (a list or a string without an end) says finish_reason length and is no JSON yet: `cut` "
-             "counts them. Speed: the five longest answers, unified engine, mask and matcher included.",
+             "256 tokens do not end (greedily this model repeats itself in lists and objects that need not end) says "
+             "finish_reason length and is no whole JSON: such are not counted as answers, `cut` has their "
+             "number. Speed: the five longest answers, unified engine, mask and matcher included.",
     ),
     Figure(
         id="serve.decode",

@@ -30,7 +30,7 @@ def validate(pairs):
 
 
 listed = json.loads((ROOT / "test/golden/json_schemas.json").read_text(encoding="utf-8"))["schemas"]
-with Server("--role", "unified", "--pool-mib", "128", "--heartbeat-ms", "2000") as server:
+with Server("--role", "unified", "--pool-mib", "128") as server:
     def ask(schema, **more):
         start = time.monotonic()
         answer = server.chat("Answer in JSON, shortly. This is the schema: " + json.dumps(schema)[:600], seed=1, **more)

@@ -133,6 +133,8 @@ TEST_CASE("strings: length in characters, patterns, formats") {
           {"\"2024-04-31T00:00:00Z\""});
     check(R"({"format":"uuid"})", {"\"123e4567-e89b-12d3-a456-426614174000\""}, {"\"123e4567\""});
     check(R"({"format":"email"})", {"\"a.b@mail.example.org\""}, {"\"a@b\"", "\"@b.c\""});
+    check(R"({"format":"uri"})", {"\"https://example.org/a/b~c?page-2\"", "\"http://a\""},
+          {"\"ftp://a\"", "\"http://\""});
     check(R"({"format":"ipv4"})", {"\"255.0.10.1\""}, {"\"256.0.0.1\"", "\"1.2.3\""});
 }
 

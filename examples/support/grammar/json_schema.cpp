@@ -63,10 +63,10 @@ format-date-time ::= format-date "T" format-time
 format-uuid ::= json-hex{8} "-" json-hex{4} "-" json-hex{4} "-" json-hex{4} "-" json-hex{12}
 format-hostname ::= format-label ("." format-label){0,4}
 format-label ::= [a-z0-9] ([a-z0-9] | "-" [a-z0-9]){0,20}
-format-email ::= [a-zA-Z0-9_]+ ([.+-] [a-zA-Z0-9_]+)* "@" format-label ("." format-label){0,3} "." [a-z]{2,8}
+format-email ::= [a-zA-Z0-9_]{1,24} ([.+-] [a-zA-Z0-9_]{1,12}){0,2} "@" (format-label "."){1,4} [a-z]{2,8}
 format-ipv4 ::= format-byte "." format-byte "." format-byte "." format-byte
 format-byte ::= [0-9] | [1-9] [0-9] | "1" [0-9] [0-9] | "2" [0-4] [0-9] | "25" [0-5]
-format-uri ::= "http" "s"? "://" format-hostname ("/" format-uri-char*)* ("?" format-uri-char+ "=" format-uri-char*)?
+format-uri ::= "http" "s"? "://" format-hostname ("/" format-uri-char{0,24}){0,6} ("?" format-uri-char{1,24})?
 format-uri-char ::= [a-zA-Z0-9_.~-]
 )";
 const std::set<std::string> known_formats = {"date", "time", "date-time", "uuid", "hostname", "email", "ipv4", "uri"};
