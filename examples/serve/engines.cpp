@@ -142,8 +142,11 @@ void engines::drop(const pointer& one, std::string_view why, bool dead) {
     spdlog::warn("engine {} (pid {}) is down: {}", keep->name, keep->facts.pid, why);
     tell_peers(*keep, dead);
     if (!dead && keep->process.is_open()) { // it may live on, or be about to end: its peers hear when it has
+        ending_.push_back(keep);
         keep->process.async_wait(asio::posix::descriptor_base::wait_read, [this, keep](error_code ec) {
-            if (!ec) tell_peers(*keep, true);
+            if (ec) return;
+            ending_.remove(keep);
+            tell_peers(*keep, true);
         });
     }
     tell_.down(*keep);
@@ -192,6 +195,12 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
             return false;
         }
     }
+    std::erase_if(ending_, [&](const pointer& other) { // it lives: what it was before need not end
+        if (other->endpoint != facts.epoch) return false;
+        error_code ignored;
+        other->process.close(ignored);
+        return true;
+    });
     one->name = name_for(*one);
     one->instance = {++instances_};
     one->stage = engine_connection::is_live;

@@ -84,6 +84,7 @@ private:
     const reports tell_;
     boost::asio::posix::stream_descriptor control_;
     std::list<pointer> all_;
+    std::list<pointer> ending_; // no longer there, whose processes have not ended yet
     std::uint32_t instances_ = 0;
 };
 
