@@ -149,8 +149,8 @@ FIGURES = [
         bar="ours == 0, strikes >= 300",
         command=("{python}", "{root}/bench/faults.py", "{build}/bin/ashlar-serve"),
         builds=("ashlar-serve", "ashlar-replay"),
-        note="A quarter of an hour or longer. test/e2e/strikes.py --summary FILE says the same in more words; test/run "
-             "makes 24 strikes.",
+        note="A quarter of an hour or longer. test/e2e/strikes_summary.txt is such a run in more words; test/run makes "
+             "24 strikes.",
     ),
     Figure(
         id="serve.overhead",
