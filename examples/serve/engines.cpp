@@ -2,7 +2,9 @@
 #include "engines.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <utility>
 #include <variant>
 
@@ -10,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
 
 namespace serve {
@@ -20,6 +21,8 @@ namespace sched = ashlar::sched;
 using boost::system::error_code;
 
 namespace {
+constexpr std::size_t unproven_bytes_max = 256; // of a frame: a proof has 33
+
 bool exchange_kv(const engine_connection& a, const engine_connection& b) {
     return (a.facts.as == sched::role::prefill && b.facts.as == sched::role::decode) ||
            (a.facts.as == sched::role::decode && b.facts.as == sched::role::prefill);
@@ -33,7 +36,7 @@ engine_connection::~engine_connection() {
 }
 
 engines::engines(asio::io_context& loop, const terms& agreed, reports tell)
-    : loop_(loop), agreed_(agreed), tell_(std::move(tell)), control_(loop) {}
+    : loop_(loop), agreed_(agreed), tell_(std::move(tell)), control_(loop), pause_(loop) {}
 
 void engines::accept_from(int listening_fd) {
     ::fcntl(listening_fd, F_SETFL, ::fcntl(listening_fd, F_GETFL) | O_NONBLOCK);
@@ -46,13 +49,23 @@ void engines::accept() {
         if (ec) return;
         for (;;) {
             const int fd = ::accept4(control_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-            if (fd < 0) break;
+            if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
+            if (fd < 0 && errno == EAGAIN) break;
+            if (fd < 0) { // out of descriptors, most likely: try again in a moment rather than spin
+                spdlog::warn("accept: {}", std::strerror(errno));
+                pause_.expires_after(std::chrono::milliseconds(100));
+                pause_.async_wait([this](error_code stop) {
+                    if (!stop) accept();
+                });
+                return;
+            }
             if (all_.size() >= 1024) {
                 ::close(fd);
                 continue;
             }
             auto one = std::make_shared<engine_connection>(loop_, fd);
             one->nonce = {random_word(), random_word()};
+            one->line.take_at_most(unproven_bytes_max); // nobody knows yet whose bytes they are
             all_.push_back(one);
             one->line.send(wire::to_engine(wire::challenge{wire::version, one->nonce}));
             listen_to(one);
@@ -167,6 +180,7 @@ bool engines::hear(const pointer& one, const wire::response& frame) {
         return false;
     }
     one->stage = engine_connection::proven;
+    one->line.take_at_most(wire::frame_bytes_max);
     one->line.send(
         wire::to_engine(wire::counter_response{wire::prove(agreed_.key, "router", frame.nonce, one->nonce)}));
     return true;

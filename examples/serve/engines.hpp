@@ -15,6 +15,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <ashlar/core/ids.hpp>
 #include <ashlar/core/siphash.hpp>
@@ -83,6 +84,7 @@ private:
     const terms agreed_;
     const reports tell_;
     boost::asio::posix::stream_descriptor control_;
+    boost::asio::steady_timer pause_;
     std::list<pointer> all_;
     std::list<pointer> ending_; // no longer there, whose processes have not ended yet
     std::uint32_t instances_ = 0;

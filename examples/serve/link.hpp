@@ -40,6 +40,7 @@ public:
     bool flush(); // false: the peer is gone, or reads too slowly; what it said last can still be received
     bool wants_write() const { return open() && sent_ < out_.size(); }
 
+    void take_at_most(std::size_t frame_bytes) { in_.take_at_most(frame_bytes); }
     // Reads what is there and hands over each frame's body; false at the end, or when `handle` says so: then close.
     bool receive(const std::function<bool(std::span<const std::byte>)>& handle);
 

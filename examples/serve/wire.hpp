@@ -454,13 +454,14 @@ public:
             bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(at_)), at_ = 0;
         bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
     }
+    void take_at_most(std::size_t frame_bytes) { most_ = frame_bytes; } // a longer one breaks the stream
     // The next body, valid until the next `add`.
     outcome next(std::span<const std::byte>& body) {
         const std::span<const std::byte> rest = std::span<const std::byte>(bytes_).subspan(at_);
         al::byte_reader in(rest);
         const std::size_t size = in.get<std::uint32_t>();
         if (!in.ok()) return outcome::more;
-        if (size == 0 || size > frame_bytes_max) return outcome::broken;
+        if (size == 0 || size > most_) return outcome::broken;
         if (in.left() < size) return outcome::more;
         body = in.take(size);
         at_ += sizeof(std::uint32_t) + size;
@@ -469,7 +470,7 @@ public:
 
 private:
     std::vector<std::byte> bytes_;
-    std::size_t at_ = 0;
+    std::size_t at_ = 0, most_ = frame_bytes_max;
 };
 
 } // namespace serve::wire

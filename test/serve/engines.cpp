@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <engines.hpp>
+#include <link.hpp>
+
+using namespace serve;
+
+namespace {
+
+// A router's side and whoever connects, in one loop of one thread.
+struct world {
+    world() {
+        std::string why;
+        const int fd = listen_on("127.0.0.1:0", 16, why);
+        REQUIRE(fd >= 0);
+        address = address_of(fd);
+        all.accept_from(fd);
+    }
+    template <class Condition>
+    bool until(Condition&& holds) {
+        for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+             std::chrono::steady_clock::now() < end;) {
+            if (holds()) return true;
+            loop.restart(), loop.run_for(std::chrono::milliseconds(5));
+        }
+        return holds();
+    }
+
+    const ashlar::key128 key{1, 2};
+    const ashlar::digest128 model{3, 4};
+    int up = 0;
+    std::string address;
+    boost::asio::io_context loop;
+    engines all{loop,
+                {.key = key, .model = model, .heartbeat_ms = 1000},
+                {.up = [this](const engine_connection&) { ++up; },
+                 .down = [](const engine_connection&) {},
+                 .heard = [](engine_connection&, wire::to_router&) {}}};
+};
+
+// The engine's end.
+struct peer {
+    explicit peer(const world& w) {
+        std::string why;
+        const int fd = connect_to(w.address, why);
+        REQUIRE(fd >= 0);
+        line = serve::link(fd);
+    }
+    // What comes next; false: the router has hung up.
+    bool heard(world& w, wire::to_engine& frame) {
+        bool got = false, open = true;
+        w.until([&] {
+            open = line.receive([&](std::span<const std::byte> body) { return got = wire::decode(body, frame); });
+            return got || !open;
+        });
+        return got;
+    }
+    void say_length(std::uint32_t size) { REQUIRE(::send(line.fd(), &size, sizeof size, MSG_NOSIGNAL) == sizeof size); }
+    serve::link line; // the C library has a link() too
+};
+
+} // namespace
+
+TEST_CASE("who has not proved anything may begin no long frame; who has, may") {
+    world w;
+    peer stranger(w), engine(w);
+    wire::to_engine frame;
+    REQUIRE(stranger.heard(w, frame));
+    stranger.say_length(1 << 20);
+    CHECK(w.until([&] { return w.all.all().size() == 1; })); // and not after the seconds that a hello may take
+    CHECK_FALSE(stranger.heard(w, frame));
+
+    REQUIRE(engine.heard(w, frame));
+    const auto asked = std::get<wire::challenge>(frame);
+    const ashlar::digest128 nonce{5, 6};
+    engine.line.send(wire::to_router(wire::response{wire::prove(w.key, "engine", asked.nonce, nonce), nonce}));
+    REQUIRE(engine.heard(w, frame));
+    wire::hello me;
+    me.epoch = {7};
+    me.model = w.model;
+    me.address.resize(4096);
+    engine.line.send(wire::to_router(me));
+    CHECK(w.until([&] { return w.up == 1; }));
+}
+
+TEST_CASE("without descriptors the router waits a moment for some, and does not spin") {
+    world w;
+    w.until([] { return true; });
+    peer engine(w); // stands in the socket's queue
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const int next = ::dup(0); // the lowest that is free
+    ::close(next);
+    const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const std::size_t steps = w.loop.run_for(std::chrono::milliseconds(450));
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(steps >= 2); // it has tried
+    CHECK(steps <= 20);
+    wire::to_engine frame;
+    CHECK(engine.heard(w, frame));
+}
