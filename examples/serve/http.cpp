@@ -53,6 +53,17 @@ std::string printable(std::string_view text, std::size_t limit) {
     return out;
 }
 
+// Of "/path?query", or of "http://host/path?query", which is said to proxies and means the same here (RFC 9112, 3.2.2).
+std::string_view path_of(std::string_view target) {
+    target = target.substr(0, target.find('?'));
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (!beast::iequals(target.substr(0, scheme.size()), scheme)) continue;
+        const auto path = target.find('/', scheme.size());
+        return path == target.npos ? "/" : target.substr(path);
+    }
+    return target;
+}
+
 } // namespace
 
 struct http_server::state : std::enable_shared_from_this<http_server::state> {
@@ -214,11 +225,13 @@ private:
         keep_alive_ = false;
         answering_ = true;
         version_ = 11;
+        head_only_ = head_only_ || parser_->get().method() == bhttp::verb::head;
         respond(status, "application/json", server_->refuse(status, why), {});
     }
 
     void dispatch() {
         auto message = parser_->release();
+        head_only_ = message.method() == bhttp::verb::head;
         if (message.version() >= 11 && message.count(bhttp::field::host) == 0)
             return refuse(bhttp::error::bad_field); // RFC 9112, section 3.2
         if (message.count(bhttp::field::transfer_encoding) != 0 && !message.chunked())
@@ -229,9 +242,7 @@ private:
         version_ = message.version();
         http_request request;
         request.method = std::string(message.method_string());
-        head_only_ = message.method() == bhttp::verb::head;
-        const std::string_view target(message.target().data(), message.target().size());
-        request.path = std::string(target.substr(0, target.find('?')));
+        request.path = std::string(path_of({message.target().data(), message.target().size()}));
         const auto id = message["x-request-id"];
         request.request_id = printable({id.data(), id.size()}, 128);
         const auto key = message[bhttp::field::authorization];
