@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <support/json.hpp>
+
 namespace planner {
 
 namespace {
@@ -18,7 +20,7 @@ using json = nlohmann::json;
 constexpr std::int64_t size_max = 1 << 24; // of a dimension; products of four are exact in a double
 constexpr std::int64_t layers_max = 4096;
 constexpr std::size_t bytes_max = 1 << 20;
-constexpr int depth_max = 32;
+constexpr std::size_t depth_max = 32;
 
 // Fields of an object, each checked and named with its file.
 class fields {
@@ -345,13 +347,12 @@ std::span<const std::string> hf_model_types() {
 
 loaded_model read_hf_config(std::string_view text, const std::string& file, std::string_view name) {
     if (text.size() > bytes_max) throw bad_input(file + ": larger than a MiB, which no config.json is");
-    const auto shallow = [&](int depth, json::parse_event_t, json&) {
-        if (depth > depth_max) throw bad_input(file + ": nested deeper than " + std::to_string(depth_max) + " levels");
-        return true;
-    };
+    const ashlar::support::json_watch seen(text, depth_max);
+    if (seen.deep()) throw bad_input(file + ": nested deeper than " + std::to_string(depth_max) + " levels");
+    if (seen.twice()) throw bad_input(file + ": " + fields::shown(*seen.twice()) + " stands twice in one object");
     json root;
     try {
-        root = json::parse(text, shallow);
+        root = json::parse(text);
     } catch (const json::parse_error& fault) {
         throw bad_input(file + ": byte " + std::to_string(fault.byte) +
                         ": this is no JSON; is it the config.json of a model?");

@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree as xml
 
@@ -319,7 +320,9 @@ class BadInput(unittest.TestCase):
             path = pathlib.Path(folder, "config.json")
             for config, *sentences in (
                     ("{", "config.json: byte 2: this is no JSON"), ("[]", "config.json: is no object"),
-                    ("[" * 5000, "nested deeper"), (" " * 2000000, "larger than a MiB"),
+                    ("[" * 33 + "]" * 33, "nested deeper than 32"), ("[" * 5000, "nested deeper"),
+                    (r'{"\u001b": 1, "\u001b": 2}', r'"\u001b" stands twice in one object'),
+                    (" " * 2000000, "larger than a MiB"),
                     ({}, "config.json: model_type: is missing; one of llama"),
                     (base | {"model_type": "qwen3_meo"}, 'model_type: "qwen3_meo" is not understood',
                      "did you mean qwen3_moe?", "ernie4_5_moe"),
@@ -357,6 +360,14 @@ class BadInput(unittest.TestCase):
                 with self.subTest(str(config)[:60]):
                     path.write_text(config if isinstance(config, str) else json.dumps(config))
                     self.refused([f"model={path}", "device=h800"], str(path), *sentences)
+
+    def test_a_list_of_many_objects_takes_no_square_of_its_length(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "config.json")
+            path.write_text('{"list": [' + "{}," * 340000 + "{}]}")
+            began = time.monotonic()
+            self.refused([f"model={path}", "device=h800"], "config.json: model_type: is missing")
+            self.assertLess(time.monotonic() - began, 15)  # a tenth of a second; looking back from each, 30 of them
 
     def test_device_toml(self):
         good = (CONFIGS / "h20.toml").read_text()

@@ -77,7 +77,7 @@ TEST_CASE("who has not proved anything may begin no long frame; who has, may") {
     wire::to_engine frame;
     REQUIRE(stranger.heard(w, frame));
     stranger.say_length(1 << 20);
-    CHECK(w.until([&] { return w.all.all().size() == 1; })); // and not after the seconds that a hello may take
+    CHECK(w.until([&] { return w.all.all().size() == 1; })); // else both go, when a hello comes too late
     CHECK_FALSE(stranger.heard(w, frame));
 
     REQUIRE(engine.heard(w, frame));
