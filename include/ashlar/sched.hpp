@@ -19,8 +19,10 @@
 #include <ashlar/sched/invariants.hpp>
 #include <ashlar/sched/lifecycle.hpp>
 #include <ashlar/sched/log.hpp>
+#include <ashlar/sched/membership.hpp>
 #include <ashlar/sched/options.hpp>
 #include <ashlar/sched/pd.hpp>
+#include <ashlar/sched/registration.hpp>
 #include <ashlar/sched/reopening.hpp>
 #include <ashlar/sched/replay.hpp>
 #include <ashlar/sched/request_table.hpp>
