@@ -33,6 +33,7 @@
 #include "fleet_key.hpp"
 #include "link.hpp"
 #include "neighbours.hpp"
+#include "peers.hpp"
 #include "process.hpp"
 #include "settings.hpp"
 #include "wire.hpp"
@@ -68,11 +69,11 @@ public:
         : how_(how), as_(wire::role_of(how.child.empty() ? how.role : how.child)),
           key_(how.key_fd >= 0 ? key_from_fd(how.key_fd) : key_from_file(how.fleet_key_file)),
           model_(how.model, how.threads, how.batch_tokens, how.sequences, how.context), grammars_(how.model),
-          layout_{.shape = shape()} {
+          peers_(how, std::string(wire::role_name(as_))), layout_{.shape = shape()} {
         if (as_ != sched::role::unified) {
             carrier_ = how.fabric == "window" ? open_window(layout_.bytes())
                                               : open_ofi(how.fabric.size() > 4 ? how.fabric.substr(4) : std::string(),
-                                                         own_host(), layout_.bytes());
+                                                         peers_.own_host(), layout_.bytes());
             pool_ = carrier_->pool();
         } else {
             void* memory = ::mmap(nullptr, layout_.bytes(), PROT_READ | PROT_WRITE,
@@ -92,28 +93,32 @@ public:
                               .salt = random_key(),
                               .prefix_caching = how.prefix_caching});
         attach();
+        if (!how.peers.empty()) peers_.join(peers_.own_host(), member_);
         if (carrier_) others_.emplace(*carrier_);
     }
 
     int run() {
         std::string why, complaint;
         for (int pause = 1; !stop_; wait_a_moment(pause)) {
+            peers_.poll(monotonic());
+            router_ = peers_.entered() ? peers_.router() : peers::place{};
             nothing_to_lose = 1;
             stop_ = stop_ || told_to_stop;
-            const int fd = stop_ ? -1 : connect_to(router_address(), why);
+            const int fd = stop_ || router_.address.empty() ? -1 : connect_to(router_.address, why);
             nothing_to_lose = 0;
             if (fd >= 0) line_ = link(fd), serve();
             if (stop_) break;
             pause = live_ ? 1 : std::min(2 * pause, 20); // who is not let in asks less and less often, and says it once
             std::string now = live_ ? "the router is gone; dropping its requests and looking for it again"
-                              : fd < 0
-                                  ? "cannot reach the router at " + router_address() + ": " + why + "; trying again"
-                                  : "the router does not let this engine in (its log says why); trying again";
+                              : router_.address.empty() ? "waiting for the directory: a place in it, and a router"
+                              : fd < 0 ? "cannot reach the router at " + router_.address + ": " + why + "; trying again"
+                                       : "the router does not let this engine in (its log says why); trying again";
             if (live_ || now != complaint) spdlog::warn(now);
             complaint = std::move(now);
             forget_everything();
         }
         forget_everything();
+        peers_.leave();
         return 0;
     }
 
@@ -147,25 +152,10 @@ private:
         one.shape.blocks = static_cast<std::uint32_t>(std::min<std::size_t>(blocks, 1u << 24));
         return one.shape;
     }
-    std::string router_address() const {
-        if (!how_.control.empty()) return how_.control;
-        for (const auto& each : read_peers(how_.peers)) {
-            if (each.role == "router") return each.address;
-        }
-        return {};
-    }
-    std::string
-    own_host() const { // the address that peers on other machines reach this one by; empty: this machine only
-        if (how_.peers.empty()) return {};
-        for (const auto& each : read_peers(how_.peers)) {
-            if (each.role == wire::role_name(as_) && is_of_this_machine(each.address)) return each.address;
-        }
-        throw std::runtime_error("none of the '" + std::string(wire::role_name(as_)) + " HOST' lines of " + how_.peers +
-                                 " is an address of this machine");
-    }
     void wait_a_moment(int tenths) {
         for (int i = 0; i < 10 * tenths && !stop_; ++i) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            peers_.poll(monotonic());
             stop_ = told_to_stop;
         }
     }
@@ -195,7 +185,7 @@ private:
         if (carrier_ && !carrier_->idle()) return carrier_->wait(1_ms);
         const al::duration left = last_beat_ + heartbeat_ / 2 - monotonic();
         pollfd watch{line_.fd(), static_cast<short>(POLLIN | (line_.wants_write() ? POLLOUT : 0)), 0};
-        const auto ms = std::clamp<std::int64_t>(left.ns / 1'000'000, 0, 1000);
+        const auto ms = std::clamp<std::int64_t>(left.ns / 1'000'000, 0, peers_.busy() ? 5 : 1000);
         ::poll(&watch, 1, static_cast<int>(ms) + 1);
         stop_ = stop_ || told_to_stop;
     }
@@ -204,6 +194,9 @@ private:
     // the running batch is carried out.
     bool progress(bool all) {
         const al::instant now = monotonic();
+        peers_.poll(now);
+        if (const auto next = peers_.router(); !(next == router_) && !next.address.empty())
+            return spdlog::warn("the fleet has another router, at {}; leaving this one", next.address), false;
         line_.flush();
         if (!line_.receive([this](std::span<const std::byte> body) {
                 wire::to_engine frame;
@@ -317,6 +310,7 @@ private:
         wire::hello me;
         me.as = as_;
         me.epoch = epoch_;
+        me.member = member_;
         me.pid = static_cast<std::uint32_t>(::getpid());
         me.pid_space = process_namespace();
         me.blocks_total = layout_.shape.blocks;
@@ -601,6 +595,9 @@ private:
     computer model_;
     constraints grammars_;
     std::vector<std::uint64_t> allowed_; // the mask of one answer
+    peers peers_;
+    peers::place router_;
+    const std::uint64_t member_ = random_word(); // in the directory, whatever its epoch
     kv_layout layout_;
     std::unique_ptr<carrier> carrier_; // none in a unified engine
     std::span<std::byte> pool_;

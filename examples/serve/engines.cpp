@@ -197,6 +197,11 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
         one->line.send(wire::to_engine(wire::refused{"it serves another model file than the router"}));
         return false;
     }
+    if (!tell_.admits(facts)) {
+        spdlog::info("a {} engine (pid {}) is not in the directory, or not yet; closing its connection",
+                     wire::role_name(facts.as), facts.pid);
+        return false;
+    }
     for (const pointer& other : std::list(all_)) {
         if (other == one || !other->live()) continue;
         if (other->endpoint == facts.epoch) {

@@ -52,6 +52,7 @@ public:
     };
     struct reports {
         std::function<void(const engine_connection&)> up, down; // down: only of one that was up
+        std::function<bool(const wire::hello&)> admits;         // beside the key: the directory's word
         std::function<void(engine_connection&, wire::to_router&)> heard;
     };
 

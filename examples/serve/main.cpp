@@ -14,6 +14,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <support/directory/etcd.hpp>
+#include <support/directory/static_file.hpp>
+
 #include "compute.hpp"
 #include "link.hpp"
 #include "openai.hpp"
@@ -40,7 +43,11 @@ void describe(CLI::App& app, serve::settings& s) {
            "how KV travels: ofi, ofi:PROVIDER (net, tcp;ofi_rxm, shm, verbs;ofi_rxm, efa) or window (shared memory)")
         ->capture_default_str();
     app.add_option("--peers", s.peers,
-                   "of a fleet: a file with the lines 'router HOST:PORT', 'prefill HOST', 'decode HOST'");
+                   "of a fleet: a file with the lines 'router HOST:PORT', 'prefill HOST', 'decode HOST'; or "
+                   "etcd://HOST:PORT,HOST:PORT/FLEET");
+    app.add_option("--address", s.address,
+                   "with --peers etcd://...: where the fleet reaches this process; HOST of an engine, HOST:PORT of a "
+                   "router");
     app.add_option("--fleet-key-file", s.fleet_key_file,
                    "of a fleet: a file that all its processes share; 32 hexadecimal digits");
     const auto number = [&app](const char* name, std::uint32_t& of, std::uint32_t low, std::uint32_t high,
@@ -101,9 +108,25 @@ std::string objection(const serve::settings& s) {
     if (s.peers.empty())
         return "--role " + s.role +
                " needs --peers FILE, with the lines 'router HOST:PORT', 'prefill HOST', 'decode HOST'";
-    for (const auto& line : serve::read_peers(s.peers)) {
-        if (line.role == "router" && s.fleet_key_file.empty() && !serve::is_loopback(line.address))
-            return "the router's address " + line.address +
+    std::string router;
+    if (s.peers.starts_with("etcd:")) {
+        if (const auto options = ashlar::support::etcd_options_of(s.peers); !options) return options.fault().sentence;
+        const bool whole = s.role != "router" || (s.address.find(':') != s.address.npos && s.address.back() != ':');
+        if (s.address.empty() || !whole || s.address.starts_with("0.0.0.0") || s.address.starts_with("[::]"))
+            return "--role " + s.role + " with --peers etcd://... needs --address " +
+                   (s.role == "router" ? "HOST:PORT" : "HOST") + ", at which the others reach this process";
+        if (s.role == "router") router = s.address;
+    } else {
+        if (!s.address.empty()) return "--address is for --peers etcd://...; the peers file has the addresses";
+        const auto lines = ashlar::support::static_file::read(s.peers);
+        if (!lines) return lines.fault().sentence;
+        for (const auto& line : *lines) {
+            if (line.name == "router") router = line.address;
+        }
+    }
+    if (!router.empty()) {
+        if (s.fleet_key_file.empty() && !serve::is_loopback(router))
+            return "the router's address " + router +
                    " can be reached from other machines: give all processes one --fleet-key-file FILE "
                    "(make it with: openssl rand -hex 16 > FILE; chmod 600 FILE)";
     }

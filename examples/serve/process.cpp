@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 #include <fcntl.h>
@@ -36,29 +35,6 @@ void announce_ready(const std::string& url, const std::string& fabric, const set
     std::printf("ashlar-serve: ready on %s model=%s role=%s fabric=%s pid=%d\n", url.c_str(), how.model_name.c_str(),
                 how.role.c_str(), fabric.c_str(), static_cast<int>(how.parent ? how.parent : ::getpid()));
     std::fflush(stdout);
-}
-
-std::vector<peer_line> read_peers(const std::string& path) {
-    std::ifstream in(path);
-    if (!in) throw std::runtime_error("cannot read the peers file " + path + ": " + std::strerror(errno));
-    std::vector<peer_line> lines;
-    std::size_t number = 0, routers = 0;
-    for (std::string text; std::getline(in, text);) {
-        ++number;
-        std::istringstream words(text.substr(0, text.find('#')));
-        peer_line line;
-        if (!(words >> line.role)) continue;
-        words >> line.address;
-        const bool known =
-            line.role == "router" || line.role == "prefill" || line.role == "decode" || line.role == "unified";
-        if (!known || line.address.empty())
-            throw std::runtime_error(path + ", line " + std::to_string(number) +
-                                     ": write 'router HOST:PORT', 'prefill HOST' or 'decode HOST'");
-        routers += line.role == "router";
-        lines.push_back(std::move(line));
-    }
-    if (routers != 1) throw std::runtime_error(path + ": there must be exactly one 'router HOST:PORT' line");
-    return lines;
 }
 
 ashlar::key128 key_from_fd(int fd) {

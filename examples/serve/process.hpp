@@ -5,7 +5,6 @@
 #include <exception>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include <spdlog/spdlog.h>
 
@@ -35,6 +34,5 @@ int outlast(const std::string& role, Run run) {
         return 1;
     }
 }
-std::vector<peer_line> read_peers(const std::string& path); // throws std::runtime_error with the line's number
 
 } // namespace serve

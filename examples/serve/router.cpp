@@ -33,6 +33,7 @@
 #include "http.hpp"
 #include "journal.hpp"
 #include "metrics.hpp"
+#include "peers.hpp"
 #include "process.hpp"
 #include "settings.hpp"
 #include "vocabulary.hpp"
@@ -63,7 +64,7 @@ public:
                    .deadline_max = from_seconds(how.timeout_s),
                    .retry_after = from_seconds(1),
                    .hold_unavailable = how.hold},
-          policy_(options_), said_(policy_.actions_max()), log_(how.log_dir, options_),
+          peers_(how, "router"), policy_(options_), said_(policy_.actions_max()), log_(how.log_dir, options_),
           numbers_(how.model_name, 16, limits_.context, how.prefix_caching),
           answers_(words_, numbers_, [this](const sched::event& e) { feed(e); }),
           engines_(loop_,
@@ -75,6 +76,7 @@ public:
                     .same_machine = how.supervisor_fd >= 0},
                    {.up = [this](const engine_connection& one) { up(one); },
                     .down = [this](const engine_connection& one) { down(one); },
+                    .admits = [this](const wire::hello& facts) { return admits(facts.member); },
                     .heard = [this](engine_connection& one,
                                     wire::to_router& frame) { std::visit([&](auto& f) { said(one, f); }, frame); }}),
           api_(how.api_key, words_, limits_, answers_,
@@ -88,8 +90,10 @@ public:
                   return error_body({.status = status, .message = std::string(why)});
               }) {
         want_descriptors(how.connections);
-        expect_engines();
-        engines_.accept_from(listening(how.control_fd, control_address_, 64, "engines"));
+        const int control = listening(how.control_fd, how.control_fd >= 0 ? "" : control_address(), 64, "engines");
+        if (!how.peers.empty()) peers_.join(address_of(control), random_word());
+        engines_.accept_from(control);
+        watch_peers();
         const std::string host = how.host.find(':') == std::string::npos ? how.host : "[" + how.host + "]";
         const int http = listening(how.http_fd, host + ":" + std::to_string(how.port), 512, "clients");
         url_ = "http://" + address_of(http);
@@ -194,6 +198,7 @@ private:
 
     void apply(const sched::drained&) {
         http_.stop_accepting();
+        peers_.leave(); // the next router need not wait for a lease to run out
         if (how_.supervisor_fd >= 0) engines_.send_all(wire::shutdown{}); // a fleet's engines wait for the next router
         leave_when_quiet(std::chrono::steady_clock::now() + std::chrono::seconds(2));
     }
@@ -274,30 +279,54 @@ private:
 
     // ---- what it says about itself
 
-    void expect_engines() {
-        if (how_.peers.empty()) {
-            if (how_.role == "unified")
-                expected_ = {sched::role::unified};
-            else
-                expected_ = {sched::role::prefill, sched::role::decode};
-            return;
+    // ---- the fleet
+
+    // Where engines find it. Without a fleet no engine looks for it in one.
+    std::string control_address() const {
+        if (how_.peers.empty()) return "127.0.0.1:0";
+        return peers_.by_etcd() ? how_.address : peers_.router().address;
+    }
+    // Only who has the router's place lets engines in: they belong to one router at a time.
+    bool admits(std::uint64_t member) const { return !peers_.superseded() && peers_.entered() && peers_.has(member); }
+    void watch_peers() {
+        if (how_.peers.empty()) return;
+        peers_timer_.expires_after(std::chrono::milliseconds(peers_.busy() ? 5 : 50));
+        peers_timer_.async_wait([this](error_code ec) {
+            if (ec) return;
+            peers_.poll(monotonic());
+            if (std::exchange(peers_epoch_, peers_.epoch()) != peers_.epoch() || peers_.superseded()) {
+                std::vector<al::instance_id> out;
+                for (const auto& each : engines_.all()) {
+                    if (each->live() && (peers_.superseded() || !peers_.has(each->facts.member)))
+                        out.push_back(each->instance);
+                }
+                for (const auto each : out)
+                    engines_.hang_up(each, peers_.superseded() ? "this fleet has another router"
+                                                               : "it has left the directory");
+            }
+            update_ready();
+            watch_peers();
+        });
+    }
+    // The engines without which nothing can be answered. A file says how many there are to be; in etcd are those that
+    // are.
+    std::vector<sched::role> expected() const {
+        if (how_.peers.empty() && how_.role == "unified") return {sched::role::unified};
+        if (!how_.peers.empty() && !peers_.by_etcd()) return peers_.engines();
+        for (const auto& each : engines_.all()) {
+            if (each->live() && each->facts.as == sched::role::unified) return {sched::role::unified};
         }
-        for (const auto& line : read_peers(how_.peers)) {
-            if (line.role == "router")
-                control_address_ = line.address;
-            else
-                expected_.push_back(wire::role_of(line.role));
-        }
+        return {sched::role::prefill, sched::role::decode};
     }
 
     void update_ready() {
         std::size_t missing[3] = {};
-        for (const auto as : expected_) ++missing[static_cast<std::size_t>(as)];
+        for (const auto as : expected()) ++missing[static_cast<std::size_t>(as)];
         for (const auto& each : engines_.all()) {
             std::size_t& of_role = missing[static_cast<std::size_t>(each->facts.as)];
             if (each->live() && of_role) --of_role;
         }
-        const bool now = missing[0] + missing[1] + missing[2] == 0;
+        const bool now = missing[0] + missing[1] + missing[2] == 0 && !peers_.superseded();
         if (now && !ready_) {
             spdlog::info("ready on {}", url_);
             if (!std::exchange(announced_, true) && how_.supervisor_fd < 0) announce_ready(url_, fabric_, how_);
@@ -308,11 +337,12 @@ private:
     }
 
     const char* unhealthy() const {
-        return draining_           ? "this server is shutting down"
-               : ready_            ? nullptr
-               : !trouble_.empty() ? trouble_.c_str()
-               : announced_        ? "an engine is down; it is being started again"
-                                   : "loading the model";
+        return draining_             ? "this server is shutting down"
+               : ready_              ? nullptr
+               : peers_.superseded() ? "this fleet has another router; standing by"
+               : !trouble_.empty()   ? trouble_.c_str()
+               : announced_          ? "an engine is down; it is being started again"
+                                     : "loading the model";
     }
 
     std::string measured() {
@@ -401,6 +431,7 @@ private:
     const vocabulary words_;
     const api_limits limits_;
     const sched::pd_options options_;
+    peers peers_;
     sched::pd<> policy_;
     sched::actions said_;
     journal log_;
@@ -409,7 +440,7 @@ private:
     bool stepping_ = false;
 
     asio::io_context loop_{1};
-    asio::steady_timer timer_{loop_}, drain_timer_{loop_};
+    asio::steady_timer timer_{loop_}, drain_timer_{loop_}, peers_timer_{loop_};
     asio::signal_set signals_{loop_, SIGTERM, SIGINT};
     asio::posix::stream_descriptor supervisor_{loop_};
     answers answers_;
@@ -417,9 +448,9 @@ private:
     api api_;
     http_server http_;
 
-    std::string control_address_ = "127.0.0.1:0", url_, fabric_, supervisor_said_;
-    std::string trouble_; // what keeps an engine from starting
-    std::vector<sched::role> expected_;
+    std::string url_, fabric_, supervisor_said_;
+    std::string trouble_;           // what keeps an engine from starting
+    std::uint64_t peers_epoch_ = 0; // at which the engines were looked at
     bool ready_ = false, announced_ = false, draining_ = false;
 };
 

@@ -24,7 +24,8 @@ struct settings {
     std::string api_key;
     bool insecure = false;
     std::string fleet_key_file;
-    std::string peers;
+    std::string peers;   // a file, or etcd://HOST:PORT,.../FLEET
+    std::string address; // with etcd: at which the fleet reaches this process
     std::string log_dir;
     std::string log_level = "info";
     std::uint32_t heartbeat_ms = 250;
@@ -45,11 +46,6 @@ struct settings {
     int supervisor_fd = -1; // a stream to the supervisor: lines
     int parent = 0;
     std::string control; // where an engine finds its router
-};
-
-// A line of the peers file: `router HOST:PORT`, `prefill HOST`, `decode HOST`.
-struct peer_line {
-    std::string role, address;
 };
 
 int run_supervisor(const settings& how, const std::vector<std::string>& arguments);

@@ -88,6 +88,7 @@ struct hello {
     std::string fabric;             // "ofi:net", "window"
     std::vector<std::byte> address; // of the fabric endpoint
     std::uint64_t pid_space = 0;    // number of the process namespace that pid is of
+    std::uint64_t member = 0;       // its incarnation in the directory
     static constexpr auto fields = std::tuple{&hello::as,
                                               &hello::epoch,
                                               &hello::pid,
@@ -99,7 +100,8 @@ struct hello {
                                               &hello::model,
                                               &hello::fabric,
                                               &hello::address,
-                                              &hello::pid_space};
+                                              &hello::pid_space,
+                                              &hello::member};
 };
 struct welcome {
     al::instance_id instance;

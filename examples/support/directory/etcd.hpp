@@ -27,7 +27,7 @@ struct etcd_options {
     std::string fleet = "default";      // letters, digits, '-', '_', '.'
     std::uint32_t ttl_s = 5;            // at least 3 election times of the cluster
     duration call_timeout{1'000'000'000};
-    duration retry_after{200'000'000};
+    duration retry_after{500'000'000};
 };
 
 // "etcd://HOST:PORT,HOST:PORT/FLEET", the fleet may be left out.
