@@ -220,6 +220,7 @@ private:
             if (all) reopen_if_due(now);
         }
         if (live_ && (now - last_beat_ >= heartbeat_ / 2 || report_)) beat(now); // what moved is worth telling at once
+        line_.flush();
         stop_ = stop_ || told_to_stop;
         return true;
     }
@@ -246,7 +247,7 @@ private:
         say(wire::heartbeat{static_cast<std::uint32_t>(totals_.blocks_free), totals_});
     }
 
-    void say(wire::to_router frame) { line_.send(frame); }
+    void say(const wire::to_router& frame) { line_.queue(frame); } // goes out with what else progress() has to say
 
     void forget_everything() {
         live_ = proven_ = false; // the next router proves itself again

@@ -10,6 +10,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -99,6 +100,7 @@ public:
     void start() {
         error_code ignored;
         socket_.set_option(tcp::no_delay(true), ignored);
+        socket_.non_blocking(true, ignored);
         expect_request();
         read();
     }
@@ -270,8 +272,15 @@ private:
         write();
     }
 
+    // Behind the handler that runs: what it has to say to an engine goes first, and all it says here goes out at once.
     void write() {
-        if (closed_ || !writing_.empty()) return;
+        if (closed_ || std::exchange(write_posted_, true)) return;
+        asio::post(socket_.get_executor(), [self = shared_from_this()] {
+            self->write_posted_ = false;
+            if (!self->closed_ && self->writing_.empty()) self->write_now();
+        });
+    }
+    void write_now() {
         if (out_.empty()) {
             if (std::exchange(finishing_, false)) next();
             return;
@@ -281,16 +290,20 @@ private:
         write_some();
     }
     void write_some() {
+        error_code ec;
+        written_ += socket_.write_some(asio::buffer(writing_) + written_, ec);
+        if (ec && ec != asio::error::would_block) return close();
+        if (written_ == writing_.size()) {
+            writing_.clear();
+            return write_now();
+        }
         arm(server_->limits.write_timeout);
-        socket_.async_write_some(
-            asio::buffer(writing_) + written_, [self = shared_from_this()](error_code ec, std::size_t n) {
-                if (self->closed_) return self->writing_.clear();
-                if (ec) return self->close();
-                if ((self->written_ += n) < self->writing_.size()) return self->write_some();
-                self->writing_.clear();
-                self->arm(self->answering_ ? std::chrono::seconds(0) : self->server_->limits.request_timeout);
-                self->write();
-            });
+        socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](error_code failed) {
+            if (self->closed_) return self->writing_.clear();
+            if (failed) return self->close();
+            self->arm(self->answering_ ? std::chrono::seconds(0) : self->server_->limits.request_timeout);
+            self->write_some();
+        });
     }
 
     void next() {
@@ -350,7 +363,7 @@ private:
     std::size_t head_bytes_ = 0; // of the request that is being parsed
     unsigned version_ = 11;
     bool parser_started_ = false, answering_ = false, keep_alive_ = false, chunked_ = false, head_only_ = false;
-    bool reading_ = false, finishing_ = false, closed_ = false;
+    bool reading_ = false, write_posted_ = false, finishing_ = false, closed_ = false;
 };
 
 void session_exchange::reply(unsigned status, std::string_view type, std::string body, const http_headers& headers) {

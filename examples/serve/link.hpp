@@ -30,11 +30,14 @@ public:
     bool open() const { return fd_ >= 0; }
     void close();
 
+    template <class... T>
+    void queue(const std::variant<T...>& frame) { // until the next `flush`
+        if (open()) wire::append(out_, frame);
+    }
     // Queues the frame and writes what the socket takes now.
     template <class... T>
     void send(const std::variant<T...>& frame) {
-        if (!open()) return;
-        wire::append(out_, frame);
+        queue(frame);
         flush();
     }
     bool flush(); // false: the peer is gone, or reads too slowly; what it said last can still be received
