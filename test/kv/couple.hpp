@@ -36,10 +36,10 @@ inline constexpr kv::cache_options memory{.pages = shape.blocks,
                                           .salt = {3, 4},
                                           .prefix_caching = true};
 
-template <class Layout>
-struct local_engine : engine<fabric::loopback, Layout> {
+template <class Layout, class Index = kv::radix_index<kv::lru>>
+struct local_engine : engine<fabric::loopback, Layout, Index> {
     local_engine(fabric::loopback_hub& hub, std::uint64_t epoch, kv::mover_options options = usual)
-        : engine<fabric::loopback, Layout>(shape, memory, options, epoch, hub) {}
+        : engine<fabric::loopback, Layout, Index>(shape, memory, options, epoch, hub) {}
 
     // Leaves holes of one page at every `every`-th place.
     void fragment(std::uint32_t every) {
@@ -55,11 +55,11 @@ struct local_engine : engine<fabric::loopback, Layout> {
     }
 };
 
-template <class From, class To = From>
+template <class From, class To = From, class Index = kv::radix_index<kv::lru>>
 struct couple {
     fabric::loopback_hub hub;
-    local_engine<From> p;
-    local_engine<To> d;
+    local_engine<From, Index> p;
+    local_engine<To, Index> d;
     instant now{};
     std::array<std::byte, kv::ticket_bytes_max> buffer{};
     std::vector<kv::transfer_event> at_p, at_d;
@@ -94,7 +94,7 @@ struct couple {
         }
     }
     void nothing_left() {
-        for (const kv::cache* pages : {&p.pages, &d.pages}) {
+        for (const auto* pages : {&p.pages, &d.pages}) {
             CHECK(pages->counts().leased == 0);
             CHECK(pages->counts().quarantined == 0);
         }

@@ -16,14 +16,14 @@ namespace ashlar::test {
 
 inline constexpr key128 fleet{1, 2};
 
-template <class Net, class Layout>
+template <class Net, class Layout, class Index = kv::radix_index<kv::lru>>
 struct engine {
     Layout layout;
     std::vector<std::byte> bytes = std::vector<std::byte>(layout.bytes());
     Net net;
     fabric::region region = net.register_memory({bytes.data(), bytes.size()}).value();
-    kv::cache pages;
-    kv::mover<Net, Layout> mover;
+    kv::basic_cache<Index> pages;
+    kv::mover<Net, Layout, Index> mover;
     fabric::peer_id other{};
 
     template <class... Args>

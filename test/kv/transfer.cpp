@@ -9,6 +9,10 @@
 
 #include <doctest/doctest.h>
 
+#include <ashlar/kv/cost_aware.hpp>
+#include <ashlar/kv/s3_fifo.hpp>
+#include <ashlar/kv/slru.hpp>
+
 #include "couple.hpp"
 
 using namespace ashlar;
@@ -77,6 +81,65 @@ TEST_CASE("what the receiver has cached is not sent again") {
     CHECK(w.p.mover.counters().writes - writes == 3);
     CHECK(std::memcmp(w.p.page({2}, 7, 1), w.d.page({2}, 7, 1), w.p.layout.page_bytes()) == 0);
     w.nothing_left();
+}
+
+namespace {
+// What a page holds is a matter of the tokens up to its end, so that a page found in a cache has it already.
+template <class Engine, class Each>
+void each_byte(Engine& e, request_id r, const std::vector<token_id>& prompt, std::uint32_t blocks, Each&& each) {
+    std::uint64_t prefix = 0;
+    for (std::uint32_t b = 0; b < blocks; ++b) {
+        for (std::size_t i = b * 4; i < std::min(prompt.size(), std::size_t{b} * 4 + 4); ++i)
+            prefix = mix(prefix, prompt[i]);
+        for (std::uint32_t l = 0; l < shape.layers; ++l)
+            for (std::size_t i = 0; i < e.layout.page_bytes(); ++i)
+                each(e.page(r, b, l)[i], static_cast<std::byte>(mix(prefix + l, i)));
+    }
+}
+template <class Engine>
+bool holds(Engine& e, request_id r, const std::vector<token_id>& prompt, std::uint32_t blocks) {
+    bool right = true;
+    each_byte(e, r, prompt, blocks, [&](std::byte is, std::byte should) { right = right && is == should; });
+    return right;
+}
+} // namespace
+
+TEST_CASE_TEMPLATE("whatever index and policy full pools have, prompts that share beginnings arrive whole", Index,
+                   kv::radix_index<kv::lru>, kv::radix_index<kv::slru>, kv::radix_index<kv::s3_fifo>,
+                   kv::radix_index<kv::cost_aware>, kv::chain_index<kv::lru>, kv::chain_index<kv::s3_fifo>) {
+    couple<by_block, by_block, Index> w;
+    random_stream random{.seed = 17};
+    for (std::uint64_t k = 1; k <= 120; ++k) {
+        CAPTURE(k);
+        auto prompt = prompt_of(24, static_cast<int>(random.below(4))); // one of four beginnings, and an end of its own
+        prompt.resize(4 + random.below(20));
+        for (auto more = 1 + random.below(24); more--;) prompt.push_back(static_cast<token_id>(random.below(1000)));
+        const auto blocks = kv::blocks_for(prompt.size(), 4);
+        const auto before_p = w.p.pages.counters(), before_d = w.d.pages.counters();
+        const auto ticket = w.open({k}, prompt);
+        const auto hits = [](const auto& now, const auto& before) {
+            return static_cast<std::uint32_t>(now.prefix_hit_tokens - before.prefix_hit_tokens) / 4;
+        };
+        REQUIRE(holds(w.p, {k}, prompt, hits(w.p.pages.counters(), before_p)));
+        REQUIRE(holds(w.d, {k}, prompt, hits(w.d.pages.counters(), before_d)));
+        each_byte(w.p, {k}, prompt, blocks, [](std::byte& is, std::byte should) { is = should; });
+        const auto t = w.p.mover.send({k}, w.p.other, ticket, w.now);
+        REQUIRE(t);
+        REQUIRE(w.p.mover.all_ready(*t, {0, blocks}));
+        w.run(12);
+        REQUIRE(w.at_d.size() == k);
+        REQUIRE(w.at_d.back().ok);
+        REQUIRE(holds(w.d, {k}, prompt, blocks));
+        for (auto* pages : {&w.p.pages, &w.d.pages}) {
+            REQUIRE(pages->commit({k}, prompt));
+            REQUIRE(pages->close({k}));
+        }
+    }
+    w.nothing_left();
+    for (const auto* pages : {&w.p.pages, &w.d.pages}) {
+        CHECK(pages->counters().evictions > 100);
+        CHECK(pages->counters().prefix_hit_tokens > 400);
+    }
 }
 
 TEST_CASE("a flipped byte is noticed, read once more, and only a lasting one ends the transfer") {

@@ -10,6 +10,7 @@
 //                    on_layer: mover.layer_ready(*t, layer, first, count);  mover.poll(now);
 //                    ... poll until next_event says sent(r), then pages.close(r) ...
 //
+// Works on any basic_cache: `mover m(net, pages, ...)` takes its index, and with it its eviction policy, from `pages`.
 // Every transfer that was granted or sent ends in exactly one event per side. After construction nothing is allocated.
 // One thread at a time. The fabric, the cache and the pool's region outlive the mover, and it must not move.
 #pragma once
@@ -34,15 +35,15 @@
 
 namespace ashlar::inline v0::kv {
 
-template <class Fabric, class Layout>
+template <class Fabric, class Layout, prefix_index Index = radix_index<lru>>
 class mover {
     static_assert(fabric::check_fabric<Fabric>());
     static_assert(Fabric::max_message >= frame_bytes_max, "ashlar: kv::mover needs a fabric whose messages hold 1 KiB");
 
 public:
     // `pool`: the registered memory of `layout.bytes()` bytes whose pages `pages` hands out.
-    mover(Fabric& net, cache& pages, const Layout& layout, const fabric::region& pool, const identity& self,
-          const mover_options& options)
+    mover(Fabric& net, basic_cache<Index>& pages, const Layout& layout, const fabric::region& pool,
+          const identity& self, const mover_options& options)
         : net_(net), cache_(pages), layout_(layout), pool_(pool), self_(self), options_(options), ledger_(self.epoch),
           senders_(options.transfers_max), receivers_(options.transfers_max), links_(options.peers_max),
           link_of_peer_(options.peers_max), by_id_{id_table<std::uint64_t, std::uint32_t>(options.transfers_max),
@@ -285,7 +286,7 @@ private:
     std::size_t flush(link& l, instant now);
 
     Fabric& net_;
-    cache& cache_;
+    basic_cache<Index>& cache_;
     Layout layout_;
     fabric::region pool_;
     identity self_;

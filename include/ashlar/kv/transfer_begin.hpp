@@ -9,9 +9,10 @@
 
 namespace ashlar::inline v0::kv {
 
-template <class Fabric, class Layout>
-result<granted> mover<Fabric, Layout>::grant(request_id request, std::uint32_t prompt_tokens,
-                                             std::uint32_t cached_tokens, instant now, std::span<std::byte> buffer) {
+template <class Fabric, class Layout, prefix_index Index>
+result<granted> mover<Fabric, Layout, Index>::grant(request_id request, std::uint32_t prompt_tokens,
+                                                    std::uint32_t cached_tokens, instant now,
+                                                    std::span<std::byte> buffer) {
     constexpr std::uint32_t size = Layout::tokens_per_block;
     if (prompt_tokens == 0 || cached_tokens >= prompt_tokens || cached_tokens % size)
         return bad(errc::invalid_argument);
@@ -56,9 +57,9 @@ result<granted> mover<Fabric, Layout>::grant(request_id request, std::uint32_t p
     return granted{t.transfer, *bytes};
 }
 
-template <class Fabric, class Layout>
-result<transfer_id> mover<Fabric, Layout>::send(request_id request, fabric::peer_id to,
-                                                std::span<const std::byte> bytes, instant now) {
+template <class Fabric, class Layout, prefix_index Index>
+result<transfer_id> mover<Fabric, Layout, Index>::send(request_id request, fabric::peer_id to,
+                                                       std::span<const std::byte> bytes, instant now) {
     const auto t = decode_ticket(bytes, self_.fleet_key);
     if (!t) return refuse(t.error());
     const auto runs = cache_.runs(request);

@@ -9,8 +9,8 @@
 
 namespace ashlar::inline v0::kv {
 
-template <class Fabric, class Layout>
-void mover<Fabric, Layout>::handle(const fabric::completion& c, instant now) {
+template <class Fabric, class Layout, prefix_index Index>
+void mover<Fabric, Layout, Index>::handle(const fabric::completion& c, instant now) {
     using kind = fabric::completion::kind;
     switch (c.what) {
     case kind::operation:
@@ -36,8 +36,8 @@ void mover<Fabric, Layout>::handle(const fabric::completion& c, instant now) {
     }
 }
 
-template <class Fabric, class Layout>
-void mover<Fabric, Layout>::hear(link& l, std::span<const std::byte> frame, instant now) {
+template <class Fabric, class Layout, prefix_index Index>
+void mover<Fabric, Layout, Index>::hear(link& l, std::span<const std::byte> frame, instant now) {
     std::span<const std::byte> message;
     switch (l.line.receive(frame, message)) {
     case channel::heard::restarted:
@@ -60,16 +60,16 @@ void mover<Fabric, Layout>::hear(link& l, std::span<const std::byte> frame, inst
 }
 
 // The receiver is alive: what we lend it stays lent.
-template <class Fabric, class Layout>
-void mover<Fabric, Layout>::renew_link(const link& l, instant now) {
+template <class Fabric, class Layout, prefix_index Index>
+void mover<Fabric, Layout, Index>::renew_link(const link& l, instant now) {
     for (auto& s : senders_) {
         if (s.value.live() && s.value.setup().link == index_of(l))
             (void)cache_.renew(s.value.setup().lease, now + options_.lease);
     }
 }
 
-template <class Fabric, class Layout>
-void mover<Fabric, Layout>::operation_done(const fabric::completion& c) {
+template <class Fabric, class Layout, prefix_index Index>
+void mover<Fabric, Layout, Index>::operation_done(const fabric::completion& c) {
     auto* at = reinterpret_cast<operation*>(c.operation);
     if (at < operations_.begin() || at >= operations_.end()) return;
     const bool ok = at->op.status == fabric::op_status::done;
@@ -90,8 +90,8 @@ void mover<Fabric, Layout>::operation_done(const fabric::completion& c) {
     ASHLAR_ASSERT(unused_operations_.push(static_cast<std::uint32_t>(at - operations_.begin())));
 }
 
-template <class Fabric, class Layout>
-bool mover<Fabric, Layout>::understand(const control& c, link& l, instant now) {
+template <class Fabric, class Layout, prefix_index Index>
+bool mover<Fabric, Layout, Index>::understand(const control& c, link& l, instant now) {
     if (c.what == verb::start) return start(c, l, now);
     const std::uint32_t index = c.to_handle & 1023;
     if (c.what == verb::go || c.what == verb::again || c.what == verb::stop || c.what == verb::done) {
@@ -128,8 +128,8 @@ bool mover<Fabric, Layout>::understand(const control& c, link& l, instant now) {
     return o.taken;
 }
 
-template <class Fabric, class Layout>
-bool mover<Fabric, Layout>::start(const control& c, link& l, instant now) {
+template <class Fabric, class Layout, prefix_index Index>
+bool mover<Fabric, Layout, Index>::start(const control& c, link& l, instant now) {
     // By its own name, not by the handle that it claims: what is not over is found, and then its tag must be right.
     const std::uint32_t* index = by_id_[1].find(c.transfer.value);
     receiver* r = index ? &receivers_[*index].value : nullptr;

@@ -9,8 +9,8 @@
 
 namespace ashlar::inline v0::kv {
 
-template <class Fabric, class Layout>
-std::size_t mover<Fabric, Layout>::advance_sender(std::uint32_t i, instant now) {
+template <class Fabric, class Layout, prefix_index Index>
+std::size_t mover<Fabric, Layout, Index>::advance_sender(std::uint32_t i, instant now) {
     sender& s = senders_[i].value;
     if (s.now() == sender::state::unused) return 0;
     link& l = links_[s.setup().link];
@@ -56,8 +56,8 @@ std::size_t mover<Fabric, Layout>::advance_sender(std::uint32_t i, instant now) 
     return happened;
 }
 
-template <class Fabric, class Layout>
-std::size_t mover<Fabric, Layout>::advance_receiver(std::uint32_t i) {
+template <class Fabric, class Layout, prefix_index Index>
+std::size_t mover<Fabric, Layout, Index>::advance_receiver(std::uint32_t i) {
     receiver& r = receivers_[i].value;
     if (r.now() == receiver::state::unused) return 0;
     std::size_t happened = 0;
@@ -130,8 +130,8 @@ std::size_t mover<Fabric, Layout>::advance_receiver(std::uint32_t i) {
     return happened;
 }
 
-template <class Fabric, class Layout>
-std::size_t mover<Fabric, Layout>::flush(link& l, instant now) {
+template <class Fabric, class Layout, prefix_index Index>
+std::size_t mover<Fabric, Layout, Index>::flush(link& l, instant now) {
     std::size_t happened = 0;
     std::byte frame[frame_bytes_max];
     if (!net_.state(l.peer).up) return 0;
