@@ -16,7 +16,7 @@ import tempfile
 import time
 import unittest
 
-from server import HEARTBEAT_S, Refused, Server
+from server import HEARTBEAT_S, Refused, Server, check_libfabric
 
 CLIENTS, TOKENS = 8, 48
 BOUND_S = 2 * HEARTBEAT_S
@@ -104,6 +104,7 @@ class Chaos(unittest.TestCase):
 
     def strike(self, role, delay, number, learns):
         with self.server() as server:
+            check_libfabric(server.pids())
             expected = {k: ask(server, k)[0] for k in range(2)}
             with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
                 clients = [pool.submit(ask, server, k) for k in range(CLIENTS)]

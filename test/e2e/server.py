@@ -207,6 +207,15 @@ class Server:
             raise AssertionError(f"{why}: {last}") from None
 
 
+def check_libfabric(pids):
+    """Where LD_LIBRARY_PATH leads to another libfabric than the system's, these processes have that one alone."""
+    folder = os.path.realpath(os.environ.get("LD_LIBRARY_PATH", "."))
+    for pid in pids if os.path.exists(folder + "/libfabric.so.1") else ():
+        with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+            found = {line.split()[-1] for line in maps if "/libfabric.so" in line}
+        assert found and all(os.path.dirname(path) == folder for path in found), f"process {pid} has {found}"
+
+
 def alive(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""strikes.py [--strikes N] [--seed S] [--jobs N] [--summary FILE]
+"""strikes.py [--strikes N] [--seed S] [--jobs N] [--fabric NAME] [--summary FILE]
 
 kill -9 and SIGSTOP, shorter and longer than the deadline, of prefill, decode and router at random moments, while
 clients ask without pause. Two worlds take turns: processes under a supervisor, and a fleet that nobody supervises, in
@@ -14,7 +14,8 @@ hangs  requests without an end; typed errors later than two heartbeats after the
        in which a process of the server was ready to run and others had the processors)
 leaks  blocks of a pool, processes, descriptors, segments of shared memory
 
-Without --strikes it is a test of 24. --jobs: so many servers at a time, each with its share of the strikes.
+Without --strikes it is a test of 24. --jobs: so many servers at a time, each with its share of the strikes. Without
+--fabric they take turns over `ofi` and `window`.
 """
 import argparse
 import collections
@@ -37,7 +38,7 @@ os.environ.setdefault("ASHLAR_HEARTBEAT_MS", "500")  # the clients and up to fou
 from chaos import losses, records  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from load import Load, Questions  # noqa: E402
-from server import HEARTBEAT_S, Refused, Server, alive  # noqa: E402
+from server import HEARTBEAT_S, Refused, Server, alive, check_libfabric  # noqa: E402
 
 CLIENTS, STRIKES_OF_A_WORLD = 4, 12
 BOUND_S, SERVED_S = 2 * HEARTBEAT_S, 2.0
@@ -130,8 +131,8 @@ class Strike:
 
 
 class Chaos:
-    def __init__(self, seed, say=lambda text: None):
-        self.chance, self.say = random.Random(seed), say
+    def __init__(self, seed, say=lambda text: None, fabrics=("ofi", "window")):
+        self.chance, self.say, self.fabrics = random.Random(seed), say, fabrics
         self.findings = []  # (wrong, hang or leak; a sentence)
         self.strikes, self.outcomes, self.losses, self.questions = [], [], [], None
         self.kinds = itertools.chain.from_iterable(self.chance.sample(KINDS, len(KINDS)) for _ in itertools.count())
@@ -250,6 +251,7 @@ class Chaos:
         world.wait_all_free(60)
         self.wait_served(world)  # who talks to another one has done so
         world.wait_all_free()
+        check_libfabric(world.pids())
         return {role: descriptors(world.process_of(role)) for role in self.roles(world)}
 
     @staticmethod
@@ -292,14 +294,14 @@ class Chaos:
     # ---- all of it
 
     def run(self, strikes):
-        worlds = itertools.cycle(itertools.product((Supervised, Unsupervised), ("ofi", "window")))
-        order = [next(worlds) for _ in range(4)]
-        order = [order[0], order[3], order[1], order[2]]  # two are enough to see both worlds and both fabrics
+        order = list(itertools.product((Supervised, Unsupervised), self.fabrics))
+        order = order[::3] + order[1:3] if len(order) == 4 else order  # two are enough to see both worlds and fabrics
+        each = min(STRIKES_OF_A_WORLD, (strikes + 1) // 2)
         for of, fabric in itertools.cycle(order):
             if strikes <= 0:
                 return
-            self.world(of, fabric, min(strikes, STRIKES_OF_A_WORLD))
-            strikes -= STRIKES_OF_A_WORLD
+            self.world(of, fabric, min(strikes, each))
+            strikes -= each
 
     def counts(self):
         found = collections.Counter(kind for kind, _ in self.findings)
@@ -340,11 +342,11 @@ def conditions():
     yield f"processor {name}, {os.cpu_count()} threads; load average {os.getloadavg()[2]:.1f} at the end"
 
 
-def one_job(seed, strikes, began):
+def one_job(seed, strikes, fabrics, began):
     def say(text):
         print(f"{time.monotonic() - began:6.1f} s  {seed}: {text}", file=sys.stderr, flush=True)
 
-    chaos = Chaos(seed, say)
+    chaos = Chaos(seed, say, fabrics)
     try:
         chaos.run(strikes)
     except Exception as why:  # it could not go on: that counts, and the other jobs' strikes count, too
@@ -357,16 +359,20 @@ def main():
     options.add_argument("--strikes", type=int, default=24)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--jobs", type=int, default=1)
+    options.add_argument("--fabric", help="this one only, as ashlar-serve takes it")
     options.add_argument("--summary", metavar="FILE")
     asked = options.parse_args()
     began = time.monotonic()
     chaos = Chaos(asked.seed)
+    fabrics = (asked.fabric,) if asked.fabric else chaos.fabrics
     share, rest = divmod(asked.strikes, asked.jobs)
     with concurrent.futures.ProcessPoolExecutor(asked.jobs) as pool:
-        for part in [pool.submit(one_job, asked.seed + job, share + (job < rest), began) for job in range(asked.jobs)]:
+        for part in [pool.submit(one_job, asked.seed + job, share + (job < rest), fabrics, began)
+                     for job in range(asked.jobs)]:
             for all_of_them, these in zip((chaos.findings, chaos.strikes, chaos.outcomes, chaos.losses), part.result()):
                 all_of_them += these
-    lines = [f"command   test/e2e/strikes.py --strikes {asked.strikes} --seed {asked.seed} --jobs {asked.jobs}",
+    lines = [f"command   test/e2e/strikes.py --strikes {asked.strikes} --seed {asked.seed} --jobs {asked.jobs}"
+             + (f" --fabric {asked.fabric}" if asked.fabric else ""),
              *conditions(), f"took      {time.monotonic() - began:.0f} s", *chaos.summary()]
     if asked.summary:
         with open(asked.summary, "w", encoding="utf-8") as file:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -13,10 +14,13 @@
 
 namespace ashlar::test {
 
-// ASHLAR_OFI_PROVIDERS, separated by commas; else what the libfabric at hand offers without special hardware.
+// ASHLAR_OFI_PROVIDERS, separated by commas; else what the libfabric at hand offers without special hardware. That this
+// is the libfabric which was meant says ASHLAR_EXPECT_LIBFABRIC.
 inline std::vector<std::string> providers() {
+    const char* expected = std::getenv("ASHLAR_EXPECT_LIBFABRIC");
+    if (expected) REQUIRE(std::string(fi_tostr("", FI_TYPE_VERSION)) == expected);
     const char* set = std::getenv("ASHLAR_OFI_PROVIDERS");
-    std::string list = set ? set : fi_version() >= FI_VERSION(1, 18) ? "tcp" : "net,tcp;ofi_rxm,shm";
+    std::string list = set ? set : fi_version() >= FI_VERSION(1, 18) ? "tcp,tcp;ofi_rxm" : "net,tcp;ofi_rxm,shm";
     std::vector<std::string> names;
     for (std::size_t at = 0; at < list.size();) {
         const std::size_t end = std::min(list.find(',', at), list.size());

@@ -28,6 +28,9 @@
 extern "C" const char* __lsan_default_suppressions() { return "leak:libfabric.so\n"; }
 
 #include "model/tiny.hpp"
+#ifdef ASHLAR_WITH_OFI
+#include "ofi/providers.hpp"
+#endif
 
 namespace {
 
@@ -266,9 +269,9 @@ void all_fabrics(model_under_test& m, std::uint32_t size) {
         all_chunks(m, size, [] { return fabric::window::open({}).value(); });
     }
 #ifdef ASHLAR_WITH_OFI
-    for (const char* provider : {"net", "tcp;ofi_rxm"}) {
-        SUBCASE(provider) {
-            all_chunks(m, size, [&] { return al::ofi::endpoint::open({.provider = provider}).value(); });
+    for (const std::string& provider : al::test::providers()) {
+        SUBCASE(provider.c_str()) {
+            all_chunks(m, size, [&] { return al::ofi::endpoint::open({.provider = provider.c_str()}).value(); });
         }
     }
 #endif
