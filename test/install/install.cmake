@@ -23,6 +23,14 @@ endfunction()
 
 must(${CMAKE_COMMAND} --install ${build} --prefix ${work}/prefix --component headers)
 
+file(GLOB_RECURSE written RELATIVE ${source}/include ${source}/include/*)
+file(GLOB_RECURSE installed RELATIVE ${work}/prefix/include ${work}/prefix/include/*)
+list(SORT written)
+list(SORT installed)
+if(NOT written STREQUAL installed)
+  message(FATAL_ERROR "include/ holds ${written}\ninstalled are ${installed}")
+endif()
+
 # A prefix may be moved: nothing in it may know where it was made.
 file(RENAME ${work}/prefix ${work}/moved)
 set(found -D CMAKE_PREFIX_PATH=${work}/moved)

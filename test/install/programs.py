@@ -4,10 +4,11 @@
 unpacks the .deb and the .tar.gz into empty folders and lets the server of each answer a question.
 
 --empty-root instead installs the .deb by apt-get into a new root made by debootstrap (needs root and a mirror), so that
-nothing but what its Depends say is there, and asks that one."""
+nothing but what its Depends say is there, unpacks the .tar.gz beside it, and asks those two."""
 import glob
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -50,8 +51,15 @@ must("cpack", "-B", work, cwd=build)
 
 said = must("dpkg-deb", "--info", deb)
 needs = next(line for line in said.splitlines() if line.strip().startswith("Depends:"))
-for library in ("libc6", "libstdc++6", "libfabric1"):
-    assert library in needs, needs
+must("dpkg-deb", "--extract", deb, work / "deb")
+for program in sorted((work / "deb/usr/bin").iterdir()):  # each library that one names is in a package that is needed
+    libraries = re.findall(r"NEEDED +(\S+)", must("objdump", "-p", program))
+    assert {"libc.so.6", "libstdc++.so.6"} <= set(libraries), libraries
+    for library in libraries:
+        packages = {line.split(":")[0] for line in must("dpkg", "-S", "*/" + library).splitlines()}
+        names = packages | set(re.findall(r"[\w.+-]{3,}", must("dpkg-query", "-W", "-f", "${Provides} ", *packages)))
+        assert names & set(re.findall(r"[\w.+-]+", needs)), f"{program}: {library} of {names}; {needs}"
+assert "libfabric1 (>= 1.17" in needs, needs
 print(f"{os.path.basename(deb)}: {os.path.getsize(deb)} bytes,{needs}")
 for path in must("dpkg-deb", "--contents", deb).splitlines():
     assert path.split()[5].startswith(("./usr/bin/", "./usr/share/doc/")) or path.endswith("/"), path
@@ -71,19 +79,22 @@ if empty_root:
     must("chroot", root, "apt-get", "update")
     must("chroot", root, "apt-get", "install", "-y", "--no-install-recommends", "/tmp/ashlar.deb")
     shutil.copy(os.environ["ASHLAR_MODEL"], root / "tmp/model.gguf")
-    inside = work / "ashlar-serve-in-root"
-    inside.write_text(f"""#!/bin/sh
+    with tarfile.open(tar) as archive:
+        archive.extractall(root / "opt")
+    programs = [f"{root}/usr/bin/ashlar-serve", *glob.glob(f"{root}/opt/*/bin/ashlar-serve")]
+    for number, program in enumerate(path.removeprefix(str(root)) for path in programs):
+        inside = work / f"in-root-{number}"
+        inside.write_text(f"""#!/bin/sh
 # The server sees the empty root and nothing else; the model lies in its /tmp.
 shift 2
 exec unshare --mount sh -c '
   mount --make-rprivate / && mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" &&
-  exec chroot "$0" /usr/bin/ashlar-serve --model /tmp/model.gguf "$@"' {root} "$@"
+  exec chroot "$0" {program} --model /tmp/model.gguf "$@"' {root} "$@"
 """)
-    inside.chmod(0o755)
-    ask(inside)
+        inside.chmod(0o755)
+        ask(inside)
     shutil.rmtree(root)
 else:
-    must("dpkg-deb", "--extract", deb, work / "deb")
     with tarfile.open(tar) as archive:
         archive.extractall(work / "tar")
     ask(work / "deb/usr/bin/ashlar-serve")
