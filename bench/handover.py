@@ -12,8 +12,8 @@ import json
 import random
 import statistics
 import sys
-import time
 
+import serving
 from serving import Server, sleep
 
 ROUNDS, PROMPT, LAYERS = 15, 512, 30
@@ -27,16 +27,8 @@ def total(server, name):
 
 def first_token(server):
     """Seconds to the first token, and from it to the whole cache at the decode side."""
-    body = {"prompt": [noise.randrange(1000, 40000) for _ in range(PROMPT)], "max_tokens": 2, "temperature": 0,
-            "ignore_eos": True}
     before = total(server, EXPOSED + "sum")
-    began = time.monotonic()
-    stream = server.stream("/v1/completions", body)
-    next(stream)
-    seconds = time.monotonic() - began
-    for _ in stream:
-        pass
-    server.wait_all_free()
+    seconds = serving.first_token(server, PROMPT, noise)
     return seconds, total(server, EXPOSED + "sum") - before
 
 

@@ -2,8 +2,8 @@
 // kv_transfer ROLE BOARD ...: the processes of the figure kv.transfer that are ours, and the plain copies beside them.
 // bench/kv_transfer.py starts them and tells them what to do.
 //
-//   source BOARD BYTES MIB                     a prefill side: pool, window, mover
-//   target BOARD BYTES MIB                     its decode side
+//   source BOARD BYTES MIB [PROVIDER]          a prefill side: pool, mover, and window, or libfabric with this provider
+//   target BOARD BYTES MIB [PROVIDER]          its decode side
 //   copies BOARD SOURCE TARGET MIB PID BASE    non-temporal, memcpy, or process_vm_readv from BASE of PID, by one core
 //
 // Blocks of BYTES lie at random places of both pools; each round moves those that were not moved for longest, so that
@@ -12,6 +12,9 @@
 #include <ashlar/core/random.hpp>
 #include <ashlar/fabric/window.hpp>
 #include <ashlar/kv.hpp>
+#ifdef ASHLAR_WITH_OFI
+#include <ashlar/ofi/endpoint.hpp>
+#endif
 
 #include <algorithm>
 #include <memory>
@@ -29,20 +32,45 @@ namespace {
 constexpr std::uint32_t layers = 16, tokens = 16;
 constexpr std::size_t round_bytes = 64 << 20;
 using layout_type = kv::layer_first<f16, kv::tokens<tokens>>;
-using mover_type = kv::mover<fabric::window, layout_type>;
 
 instant clock_now() { return {kv_board::now()}; }
 
+// A fabric and its pool, a shared file of which a descriptor is open, so that the other side can compare.
+struct window_pool {
+    fabric::window net = fabric::window::open({}).value();
+    std::span<std::byte> bytes;
+    window_pool(std::size_t size, const char*) : bytes(net.allocate(size).value()) {}
+};
+#ifdef ASHLAR_WITH_OFI
+struct ofi_pool {
+    std::span<std::byte> bytes; // outlives the endpoint
+    ofi::endpoint net;
+    ofi_pool(std::size_t size, const char* provider) : bytes(file(size), size), net(open(provider)) {}
+    static std::byte* file(std::size_t size) {
+        const int fd = ::memfd_create("pool", MFD_CLOEXEC);
+        if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(size)) != 0) kv_board::fail("no memory for a pool");
+        return kv_board::map(("/proc/self/fd/" + std::to_string(fd)).c_str(), size);
+    }
+    static ofi::endpoint open(const char* provider) {
+        auto net = ofi::endpoint::open({.provider = provider});
+        if (!net) kv_board::fail(std::string(ofi::describe(net.error(), provider).view()));
+        return std::move(*net);
+    }
+};
+#endif
+
+template <class Pool>
 struct side {
     kv_board::board& board;
     bool prefill;
     layout_type layout;
     std::uint32_t blocks_a_round;
-    fabric::window net;
-    std::span<std::byte> bytes;
+    Pool opened;
+    decltype(Pool::net)& net = opened.net;
+    std::span<std::byte> bytes = opened.bytes;
     fabric::region region;
     kv::cache pages;
-    mover_type mover;
+    kv::mover<decltype(Pool::net), layout_type> mover;
     fabric::peer_id peer{};
     std::vector<std::uint32_t> order; // blocks, in the order in which they are moved
     std::size_t at = 0, pass = 0;
@@ -57,10 +85,9 @@ struct side {
                  .head_dim = width,
                  .blocks = static_cast<std::uint32_t>(pool / layers / block)}};
     }
-    side(kv_board::board& b, bool is_prefill, std::size_t block, std::size_t pool)
+    side(kv_board::board& b, bool is_prefill, std::size_t block, std::size_t pool, const char* provider)
         : board(b), prefill(is_prefill), layout(shape(block, pool)),
-          blocks_a_round(static_cast<std::uint32_t>(round_bytes / layers / block)),
-          net(fabric::window::open({}).value()), bytes(net.allocate(pool).value()),
+          blocks_a_round(static_cast<std::uint32_t>(round_bytes / layers / block)), opened(pool, provider),
           region(net.register_memory({bytes.data(), bytes.size()}).value()),
           pages({.pages = layout.shape.blocks,
                  .tokens_per_block = tokens,
@@ -152,7 +179,23 @@ struct side {
         }
         kv_board::fail("no pool");
     }
-    std::string act(const std::string& what, std::uint64_t) {
+    // `n` messages of 64 bytes there and back: ns of one way. To be asked before anything is moved.
+    std::string ping(std::uint64_t n) {
+        const std::byte word[64] = {};
+        fabric::op sent;
+        std::uint64_t said = 0, heard = 0;
+        const std::int64_t begin = kv_board::now();
+        while (heard < n || said < n || sent.status == fabric::op_status::pending) {
+            const bool turn = prefill ? said == heard : said < heard;
+            if (turn && said < n && sent.status != fabric::op_status::pending) said += bool(net.send(peer, word, sent));
+            fabric::completion done[8];
+            const std::size_t news = net.poll(done);
+            for (std::size_t i = 0; i < news; ++i) heard += done[i].what == fabric::completion::kind::message;
+            if (kv_board::now() - begin > 60'000'000'000) kv_board::fail("no echo");
+        }
+        return std::to_string((kv_board::now() - begin) / static_cast<std::int64_t>(2 * n));
+    }
+    std::string act(const std::string& what, std::uint64_t n) {
         const auto mine = net.address();
         if (what == "address") return std::memcpy(board.letters[prefill], mine.data(), mine.size()), "ok";
         if (what == "connect") {
@@ -160,6 +203,7 @@ struct side {
             if (!p) kv_board::fail("cannot connect");
             return peer = *p, "ok";
         }
+        if (what == "ping") return ping(n);
         if (what == "prepare") return prepare(), "ok";
         if (what == "grant") return grant(), "ok";
         if (what == "run") return run(), "ok";
@@ -172,6 +216,15 @@ struct side {
         kv_board::fail("what is " + what);
     }
 };
+
+template <class Pool>
+void be(char** words, const char* provider) {
+    side<Pool> s(kv_board::open_board(words[2]), std::string(words[1]) == "source", std::strtoull(words[3], nullptr, 0),
+                 std::strtoull(words[4], nullptr, 0) << 20, provider);
+    kv_board::serve(s.descriptor() + " " + std::to_string(::getpid()) + " " +
+                        std::to_string(reinterpret_cast<std::uintptr_t>(s.bytes.data())),
+                    [&](const std::string& what, std::uint64_t n) { return s.act(what, n); });
+}
 
 void copy(const kv_board::board& b, std::byte* target, const std::byte* source, bool plain) {
     namespace copy = detail::copy;
@@ -214,11 +267,11 @@ int main(int count, char** words) {
             return std::string("ok");
         });
     } else if ((role == "source" || role == "target") && count == 5) {
-        side s(kv_board::open_board(words[2]), role == "source", std::strtoull(words[3], nullptr, 0),
-               std::strtoull(words[4], nullptr, 0) << 20);
-        kv_board::serve(s.descriptor() + " " + std::to_string(::getpid()) + " " +
-                            std::to_string(reinterpret_cast<std::uintptr_t>(s.bytes.data())),
-                        [&](const std::string& what, std::uint64_t n) { return s.act(what, n); });
+        be<window_pool>(words, nullptr);
+#ifdef ASHLAR_WITH_OFI
+    } else if ((role == "source" || role == "target") && count == 6) {
+        be<ofi_pool>(words, words[5]);
+#endif
     } else {
         std::fprintf(stderr, "see bench/kv_transfer.cpp\n");
         return 2;

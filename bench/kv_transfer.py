@@ -85,12 +85,13 @@ def together(text, programs):
 
 
 class Ours:
-    """ashlar's mover over window; it also makes the lists for everybody."""
+    """ashlar's mover over window, or over a provider of libfabric; it also makes the lists for everybody."""
 
-    def __init__(self, program, board, size):
+    def __init__(self, program, board, size, *provider, pool_mib=POOL_MIB, **environment):
         self.board, self.pair = board, []
         for role in ("source", "target"):
-            self.pair.append(Program(f"ashlar's {role}", program, role, board.path, size, POOL_MIB))
+            self.pair.append(Program(f"ashlar's {role}", program, role, board.path, size, pool_mib, *provider,
+                                     **environment))
         self.pools = [one.hello[0] for one in self.pair]
         together("address", self.pair)
         together("connect", self.pair)
