@@ -96,7 +96,7 @@ FIGURES = [
         command=("{python}", "{root}/bench/ofi_versions.py", "--page", "{root}/docs/ofi.md",
                  "{build}/bin/ashlar-serve"),
         builds=("ashlar-serve", "ashlar-replay", "ashlar-split", "ashlar-test-ofi", "ashlar-bench-kv-transfer"),
-        note="failed: contract kits, split tests and strikes that fail, over every provider of both versions. The "
+        note="failed: contract kits, split tests and strikes that fail over the TCP providers of both versions. The "
              "figure makes the table in docs/ofi.md.",
     ),
     Figure(
