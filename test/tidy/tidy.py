@@ -46,6 +46,7 @@ STD_ALLOWED = set(
 )
 # Everything else has its few places: pattern of the included name -> patterns of the headers that may include it.
 ALLOWED_IN = [
+    (r"cstdio", [r"core/assert\.hpp"]),
     (r"immintrin\.h", [r"kernel/simd_\w+\.hpp", r"core/copy_\w+\.hpp", r"core/crc32c\w*\.hpp"]),
     (r"(sys|linux)/\w+\.h|fcntl\.h|unistd\.h|errno\.h|cerrno|poll\.h|time\.h|signal\.h",
      [r"fabric/(window\w*|shared_\w+|process)\.hpp", r"ofi/\w+\.hpp"]),

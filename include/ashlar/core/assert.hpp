@@ -5,6 +5,8 @@
 //     ASHLAR_ASSERT(index < size);
 #pragma once
 
+#include <cstdio>
+
 #include <ashlar/core/config.hpp>
 
 namespace ashlar::inline v0 {
@@ -13,8 +15,9 @@ namespace ashlar::inline v0 {
 using assert_handler = void (*)(const char* expression, const char* file, int line);
 
 namespace detail {
+// To stderr, which is not buffered: abort() flushes nothing.
 [[noreturn]] inline void print_and_abort(const char* expression, const char* file, int line) {
-    __builtin_printf("%s:%d: assertion failed: %s\n", file, line, expression);
+    std::fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expression);
     __builtin_abort();
 }
 inline assert_handler current_assert_handler = print_and_abort;
