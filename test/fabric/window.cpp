@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 
+#include <sys/resource.h>
+
 #include <doctest/doctest.h>
 
 #include "contract.hpp"
@@ -116,6 +118,23 @@ TEST_CASE("lanes of senders that left are used again") {
     CHECK(one.connect(b.address()));
     CHECK(two.connect(b.address()));
     CHECK(three.connect(b.address()).error().code == errc::exhausted);
+}
+
+TEST_CASE("who has no descriptor left loses neither a peer nor a sender") {
+    window a = window::open({}).value(), b = window::open({}).value();
+    const peer_id to_b = a.connect(b.address()).value(), to_a = b.connect(a.address()).value();
+    completion got[8];
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit none{0, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const std::size_t news = a.poll(got) + b.poll(got); // the first poll looks after the peers
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(news == 0);
+    CHECK((a.state(to_b).up && b.state(to_a).up));
+    op o;
+    REQUIRE(a.send(to_b, std::as_bytes(std::span("hi", 2)), o));
+    CHECK(b.poll(got) == 1);
 }
 
 TEST_CASE("options that make no sense are refused") {

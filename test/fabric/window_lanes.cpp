@@ -12,7 +12,7 @@ struct shared {
     shared_memory block = shared_memory::create(shape.bytes()).value();
     window_lanes lanes{shape, block.data()};
     peer_table<window_link> peers{2};
-    process self = process::self();
+    process self = process::self().value();
 
     ring_sender claim(std::size_t i, std::uint64_t epoch) {
         window_lane& lane = shape.lane(block.data(), i);

@@ -29,19 +29,19 @@ TEST_CASE("an address comes back as it went, and cut or changed ones are refused
 TEST_CASE("an address of an incarnation that is gone is a dead peer, whatever has its numbers now") {
     window net = window::open({}).value();
     auto a = window_address::get(net.address()).value();
-    CHECK(window_link::open(a, 1, process::self()));
+    CHECK(window_link::open(a, 1, process::self().value()));
     auto other_epoch = a;
     other_epoch.epoch ^= 1;
-    CHECK(window_link::open(other_epoch, 1, process::self()).error().code == errc::peer_down);
+    CHECK(window_link::open(other_epoch, 1, process::self().value()).error().code == errc::peer_down);
     auto other_start = a;
     other_start.owner.start += 1;
-    CHECK(window_link::open(other_start, 1, process::self()).error().code == errc::peer_down);
+    CHECK(window_link::open(other_start, 1, process::self().value()).error().code == errc::peer_down);
     auto larger = a;
     larger.shape.lanes = 4000;
-    CHECK(window_link::open(larger, 1, process::self()).error().code == errc::corrupt);
+    CHECK(window_link::open(larger, 1, process::self().value()).error().code == errc::corrupt);
     auto no_memory = a;
     no_memory.descriptor = 0;
-    CHECK(!window_link::open(no_memory, 1, process::self()));
+    CHECK(!window_link::open(no_memory, 1, process::self().value()));
 }
 
 TEST_CASE("a peer whose region table lies is not believed") {
@@ -49,7 +49,7 @@ TEST_CASE("a peer whose region table lies is not believed") {
     const auto bytes = net.allocate(4096).value();
     const region r = net.register_memory({bytes.data(), bytes.size(), memory_kind::host}).value();
     const auto a = window_address::get(net.address()).value();
-    auto link = window_link::open(a, 1, process::self());
+    auto link = window_link::open(a, 1, process::self().value());
     REQUIRE(link);
     REQUIRE(link->resolve(r.remote, 0, 4096));
     window_region& entry = window_layout::region(reinterpret_cast<std::byte*>(&link->control()), r.remote.key & 0xffff);

@@ -49,13 +49,15 @@ public:
     static result<window> open(window_options options) {
         const window_layout shape{options.peers, options.ring_bytes, options.regions};
         if (!shape.sane() || options.operations == 0) return fail(errc::invalid_argument);
+        const auto self = process::self();
+        if (!self) return self.error();
         auto block = shared_memory::create(shape.bytes());
         if (!block) return block.error();
         std::uint64_t epoch = 0;
         while (epoch == 0) {
             if (::getrandom(&epoch, sizeof epoch, 0) != sizeof epoch) return fail(errc::io);
         }
-        return window(options, shape, std::move(*block), epoch);
+        return window(options, shape, std::move(*block), epoch, *self);
     }
     window(window&&) noexcept = default;
     window& operator=(window&&) = delete;
@@ -169,8 +171,8 @@ private:
     static constexpr std::size_t unseen_bytes_max = 512 << 10;
     static constexpr std::int64_t look_after_peers_ns = 50'000'000, nap_ns = 250'000'000, nap_refused_ns = 100'000;
 
-    window(window_options options, window_layout shape, shared_memory block, std::uint64_t epoch)
-        : block_(std::move(block)), epoch_(epoch), self_(process::self()), memory_(options.regions, block_.data()),
+    window(window_options options, window_layout shape, shared_memory block, std::uint64_t epoch, process self)
+        : block_(std::move(block)), epoch_(epoch), self_(self), memory_(options.regions, block_.data()),
           lanes_(shape, block_.data()), peers_(options.peers), finished_(options.operations) {
         window_control& c = control();
         c.magic = window_control::magic_number;
