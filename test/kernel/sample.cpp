@@ -79,6 +79,7 @@ TEST_CASE("top-k, min-p and top-p leave exactly their tokens") {
     CHECK(seen({1, 0, 1, 0.6f, 5}) == std::vector<al::token_id>{1, 3});    // 0.6 * 0.4 = 0.24
     CHECK(seen({2, 0, 1, 0.6f, 5}) == std::vector<al::token_id>{1, 2, 3}); // sqrt(0.5) > 0.6: after the temperature
     CHECK(seen({1, 0, 1, 1, 5}) == std::vector<al::token_id>{1});
+    for (const float top_p : {0.0f, 0.9f, 1.0f}) CHECK(seen({1, 0, top_p, 2, 5}) == std::vector<al::token_id>{1});
     CHECK(seen({1, 3, 1, 0.2f, 5}) == std::vector<al::token_id>{1, 2, 3});
     CHECK(seen({1, 0, 0.5f, 0.6f, 5}) == std::vector<al::token_id>{1}); // 0.4 / 0.7 > 0.5: top-p after min-p
     CHECK(seen({1, 99, 1, 0, 5}) == std::vector<al::token_id>{0, 1, 2, 3});

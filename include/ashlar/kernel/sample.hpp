@@ -99,9 +99,9 @@ token_id sample(std::span<const float> logits, const sampling& how, std::uint32_
         std::sort(items.begin(), items.end(), detail::likelier);
     }
     detail::weigh<Kernel>(items, highest, how.temperature);
-    if (how.min_p > 0) { // the likeliest weighs 1
-        const auto end =
-            std::remove_if(items.begin(), items.end(), [&](const auto& c) { return c.weight < how.min_p; });
+    if (how.min_p > 0) { // the likeliest weighs 1, and stays
+        const float least = std::min(how.min_p, 1.0f);
+        const auto end = std::remove_if(items.begin(), items.end(), [&](const auto& c) { return c.weight < least; });
         items = items.first(static_cast<std::size_t>(end - items.begin()));
     }
     double total = 0;
