@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -536,6 +537,24 @@ void run(MakeWorld make) {
             op& o = k.fresh();
             REQUIRE(k.insist([&] { return k.a.net.send(k.a.other, std::as_bytes(std::span("wake", 4)), o); }));
             REQUIRE(k.until([&] { return k.b.net.wait(duration{100'000}), !k.b.messages.empty(); }));
+        }
+        SUBCASE("a wait for less than nothing ends at once, one without end for news, and one is not over before its "
+                "time") {
+            K k(make());
+            k.exchange();
+            k.settle();
+            const auto start = std::chrono::steady_clock::now();
+            k.b.net.wait(duration{-10'000'000});
+            k.b.net.wait(duration{std::numeric_limits<std::int64_t>::min()});
+            CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+            for (int i = 0; i < 3; ++i) { // it may wake for nothing, but then it says so
+                const auto begin = std::chrono::steady_clock::now();
+                const bool over = !k.b.net.wait(duration{400'000'000});
+                if (over) CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(400));
+            }
+            op& o = k.fresh();
+            REQUIRE(k.insist([&] { return k.a.net.send(k.a.other, std::as_bytes(std::span("wake", 4)), o); }));
+            CHECK(k.b.net.wait(duration{std::numeric_limits<std::int64_t>::max()}));
         }
     }
 }

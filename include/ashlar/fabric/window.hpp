@@ -142,7 +142,7 @@ public:
     // Sleeps on the doorbell. Wakes four times a second to see whether its peers still live.
     bool wait(duration max) {
         show_all();
-        const std::int64_t end = now_ns() + max.ns;
+        const std::int64_t end = (instant{now_ns()} + (max.ns > 0 ? max : duration{})).ns;
         control().sleeping.store_seq_cst(1);
         bool ready;
         for (;;) {

@@ -25,20 +25,20 @@ public:
 
     // `soon`: do not sleep on the descriptor. False: `max` has passed for sure.
     bool wait(opened& o, duration max, bool soon) {
-        const std::int64_t room = max.ns < sleep_ns ? max.ns : sleep_ns;
+        const std::int64_t whole = max.ns > 0 ? max.ns : 0, room = whole < sleep_ns ? whole : sleep_ns;
         fid* watched[] = {&o.cq->fid};
         int fd = -1;
         const bool asks = nap_ns_ == first_ns || nap_ns_ == last_ns;
         const bool sleeps = o.has_fd && !soon && asks && fi_control(&o.cq->fid, FI_GETWAIT, &fd) == 0;
         if (sleeps && fi_trywait(o.fabric.get(), watched, 1) == 0) {
             pollfd p{fd, POLLIN, 0};
-            if (::poll(&p, 1, static_cast<int>((room + 999'999) / 1'000'000)) == 0) return false;
+            if (::poll(&p, 1, static_cast<int>((room + 999'999) / 1'000'000)) == 0) return whole > sleep_ns;
             nap_ns_ = first_ns * 2; // until a poll brings something
             return true;
         }
         const std::int64_t nap = room < nap_ns_ ? room : nap_ns_;
         nap_ns_ = nap_ns_ * 2 < last_ns ? nap_ns_ * 2 : last_ns;
-        const timespec span{0, static_cast<long>(nap > 0 ? nap : 0)};
+        const timespec span{0, static_cast<long>(nap)};
         ::nanosleep(&span, nullptr);
         return true;
     }
