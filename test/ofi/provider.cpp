@@ -46,6 +46,12 @@ TEST_CASE("a provider that speaks sockets is bound to this machine alone unless 
 TEST_CASE("a name is taken or refused; without one, something from the stated order is picked") {
     CHECK(ofi::pick_provider({.provider = "carrier-pigeon"}).error() ==
           error{errc::unsupported, origin::ofi, FI_ENODATA});
+    for (const char* almost : {"", "ofi_rxm", ";ofi_rxm", "^net", "NET", "tc"}) { // libfabric finds one for each
+        CAPTURE(std::string(almost));
+        const auto r = ofi::pick_provider({.provider = almost});
+        REQUIRE(!r);
+        CHECK(r.error() == error{errc::unsupported, origin::ofi, FI_ENODATA});
+    }
     const std::string first = test::providers()[0];
     auto named = ofi::pick_provider({.provider = first.c_str()});
     REQUIRE(named);

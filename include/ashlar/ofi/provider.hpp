@@ -89,7 +89,7 @@ inline bool speaks_sockets(std::string_view provider) {
            provider.starts_with("udp");
 }
 
-// What the library asks of a provider.
+// What the library asks of a provider. libfabric takes a name for a hint ("tcp" may give "tcp;ofi_rxm", "" anything).
 inline result<info_handle> ask_provider(const char* name, const char* node) {
     info_handle hints(fi_allocinfo());
     if (!hints.get()) return {errc::exhausted, origin::ofi};
@@ -107,7 +107,13 @@ inline result<info_handle> ask_provider(const char* name, const char* node) {
     fi_info* found = nullptr;
     const int rc = fi_getinfo(api_version, node, node ? "0" : nullptr, node ? FI_SOURCE : 0, hints.get(), &found);
     if (rc) return provider_error(rc);
-    return info_handle(found);
+    const info_handle all(found);
+    for (; found; found = found->next) {
+        if (std::string_view(found->fabric_attr->prov_name) != name) continue;
+        info_handle own(fi_dupinfo(found));
+        return own.get() ? result<info_handle>(std::move(own)) : error{errc::exhausted, origin::ofi};
+    }
+    return {errc::unsupported, origin::ofi, FI_ENODATA};
 }
 
 inline result<info_handle> pick_provider(const options& o) {
