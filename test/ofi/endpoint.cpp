@@ -2,12 +2,15 @@
 // Providers under test: ASHLAR_OFI_PROVIDERS, separated by commas; else what Debian 12's libfabric 1.17 can do here.
 #include <ashlar/ofi/endpoint.hpp>
 
+#include <array>
 #include <cstdlib>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -24,6 +27,7 @@ extern "C" const char* __lsan_default_suppressions() { return "leak:libfabric.so
 namespace {
 using ashlar::fabric::memory_kind;
 using ashlar::fabric::op;
+using ashlar::fabric::op_status;
 using ashlar::fabric::region;
 
 ofi::endpoint open(const std::string& provider) {
@@ -73,13 +77,70 @@ TEST_CASE("a provider that does not exist is an error with its number") {
     const auto r = ofi::endpoint::open({.provider = "carrier-pigeon"});
     REQUIRE(!r);
     CHECK(r.error() == error{errc::unsupported, origin::ofi, FI_ENODATA});
-    CHECK(ofi::endpoint::open({.provider = "net", .operations = 0}).error().code == errc::invalid_argument);
+    for (const ofi::options& wrong : {ofi::options{.operations = 0}, ofi::options{.regions = 65537},
+                                      ofi::options{.stall_max = {0}}, ofi::options{.stall_max = {-1}}})
+        CHECK(ofi::endpoint::open(wrong).error() == error{errc::invalid_argument, origin::ofi});
 }
 
 TEST_CASE("memory that is not the host's is refused") {
     ofi::endpoint net = open(test::providers()[0]);
     std::byte bytes[64];
     CHECK(net.register_memory({bytes, sizeof bytes, memory_kind::device}).error().code == errc::unsupported);
+}
+
+TEST_CASE(
+    "a silent peer is down after stall_max, also for who polls seldom, and others can be written to, or in words not") {
+    for (const std::string& provider : test::providers()) {
+        CAPTURE(provider);
+        constexpr std::uint32_t operations = 16;
+        constexpr std::size_t size = 1 << 20;
+        std::vector<std::byte> bytes(size);
+        const auto make = [&] {
+            return ofi::endpoint::open(
+                       {.provider = provider.c_str(), .operations = operations, .stall_max = {300'000'000}})
+                .value();
+        };
+        const auto shown = [&](ofi::endpoint& net) {
+            return net.register_memory({bytes.data(), size, memory_kind::host}).value();
+        };
+        test::child silent([&](int, int out) {
+            ofi::endpoint net = make();
+            const test::introduction me = test::introduce(net, shown(net));
+            if (write(out, &me, sizeof me) != sizeof me) _exit(2);
+            for (int i = 0; i < 20; ++i) net.poll({}), usleep(10'000); // until connections are made
+            pause();
+        });
+        const test::introduction other = silent.hear();
+        ofi::endpoint third = make(), net = make();
+        const region mine = shown(net), theirs = shown(third);
+        const auto peer = net.connect(std::span(other.address).first(other.size)).value();
+        std::vector<op> ops(2000); // it is still polling for a moment, and sockets hold much
+        std::array<fabric::completion, 32> got;
+        std::size_t posted = 0;
+        int polls = 0, downs = 0;
+        for (; polls < 200 && downs == 0; ++polls) {
+            while (posted < ops.size() && net.write(peer, {&mine, 0, size}, {other.region, 0}, 1, ops[posted]))
+                ++posted;
+            usleep(20'000);
+            const std::size_t n = net.poll(got);
+            for (std::size_t i = 0; i < n; ++i) downs += got[i].what == fabric::completion::kind::peer_down;
+        }
+        CHECK(downs == 1);
+        CHECK(polls < 60);
+        net.disconnect(peer);
+        silent.kill();
+        for (int i = 0; i < 100; ++i) net.poll(got);
+        for (std::size_t i = 0; i < posted; ++i) CHECK(ops[i].status != op_status::pending);
+
+        const auto alive = net.connect(third.address()).value();
+        op last;
+        result<void> r{errc::again, origin::ofi};
+        for (int i = 0; i < 2000 && !r && r.error().code == errc::again; ++i) {
+            r = net.write(alive, {&mine, 0, 8}, {theirs.remote, 0}, last);
+            net.poll({}), third.poll({}), usleep(1000);
+        }
+        if (!r) CHECK(r.error() == error{errc::exhausted, origin::ofi});
+    }
 }
 
 TEST_CASE("two processes: writes are answered, and a death by kill -9 ends in peer_down, never in a hang") {

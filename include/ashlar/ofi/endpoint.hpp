@@ -54,7 +54,10 @@ public:
     static constexpr std::size_t max_message = max_message_bytes;
 
     static result<endpoint> open(options o) {
-        if (!o.operations || !o.receive_buffers || !o.peers || !o.regions) return {errc::invalid_argument, origin::ofi};
+        if (!o.operations || !o.receive_buffers || !o.peers || !o.regions || o.regions > regions::most ||
+            o.stall_max.ns <= 0) {
+            return {errc::invalid_argument, origin::ofi};
+        }
         auto info = pick_provider(o);
         if (!info) return info.error();
         endpoint e(o, std::move(*info));
@@ -155,6 +158,8 @@ public:
     bool wait(duration max) { return peers_.has_report() || !let_go_.empty() || rest_.wait(libfabric_, max, waiting_); }
 
 private:
+    static constexpr std::int64_t look_after_peers_ns = 50'000'000;
+
     struct link {
         fi_addr_t at = FI_ADDR_UNSPEC;
         std::uint64_t incarnation = 0;
@@ -226,7 +231,8 @@ private:
         if (!e) return e.error();
         link& l = (*e)->link;
         send_slot* slot = let_go_.size() < let_go_.capacity() ? sends_.take() : nullptr;
-        if (!slot) return waiting_ = true, error{errc::again, origin::ofi};
+        if (!slot) return no_slot();
+        none_free_ = {};
         const ssize_t rc = call(l.at, slot);
         if (rc != 0) {
             sends_.give(slot);
@@ -242,6 +248,12 @@ private:
         o.fault = {};
         l.work.posted(now_ns());
         return {};
+    }
+    // Some providers never give back what a dead peer's operations held: when all is held so, `again` would be for
+    // ever.
+    result<void> no_slot() {
+        waiting_ = true;
+        return {none_free_.refused(now_ns(), options_.stall_max.ns) ? errc::exhausted : errc::again, origin::ofi};
     }
     result<void> again(peer_id peer, link& l) {
         waiting_ = true;
@@ -317,8 +329,10 @@ private:
         if (e) e->link.work = {};
     }
     void notice_stalls() {
-        if (!std::exchange(waiting_, false) && ++quiet_polls_ % 64 != 0) return;
+        waiting_ = false;
         const std::int64_t now = now_ns();
+        if (now < next_look_ns_) return;
+        next_look_ns_ = now + look_after_peers_ns;
         for (std::size_t i = 0; i < peers_.capacity(); ++i) {
             auto& e = peers_[i];
             if (!e.up || !e.link.work.stalled(now, options_.stall_max.ns)) continue;
@@ -340,7 +354,8 @@ private:
     ring<finished> let_go_;
     address_blob address_;
     rest rest_;
-    std::uint32_t quiet_polls_ = 0;
+    backlog none_free_{}; // how long no slot has been
+    std::int64_t next_look_ns_ = 0;
     bool waiting_ = false; // something was refused since the last poll
 };
 

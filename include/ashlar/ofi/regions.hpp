@@ -17,6 +17,8 @@ namespace ashlar::inline v0::ofi {
 
 class regions {
 public:
+    static constexpr std::size_t most = 1 << 16; // their index is the low 16 bits of a handle
+
     explicit regions(std::size_t capacity) : all_(capacity) {}
 
     // exhausted: no place is left.
