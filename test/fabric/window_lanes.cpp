@@ -59,6 +59,11 @@ TEST_CASE("nonsense breaks the lane of who wrote it and no other") {
     CHECK(c.message.size() == sizeof word);
     CHECK_FALSE(w.lanes.poll(c, w.peers));
     CHECK_FALSE(w.lanes.something_to_poll());
+    w.shape.lane(w.block.data(), 0).leaving.store_release(1); // then it is another's, though nobody read the rest
+    CHECK(w.lanes.something_to_poll());
+    CHECK_FALSE(w.lanes.poll(c, w.peers));
+    CHECK(w.shape.lane(w.block.data(), 0).owner.load_acquire() == 0);
+    CHECK_FALSE(w.lanes.something_to_poll());
 }
 
 TEST_CASE("a lane whose sender left is free once it is read empty") {

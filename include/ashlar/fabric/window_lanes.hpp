@@ -48,10 +48,11 @@ public:
         }
         return false;
     }
+    // Sequentially consistent, as the sender's stores are: see window::wait.
     bool something_to_poll() {
         for (std::size_t i = 0; i < lanes_.size(); ++i) {
-            if (lanes_[i].broken || lane(i).epoch.load_acquire() == 0) continue;
-            if (!lanes_[i].in.empty() || lane(i).leaving.load_acquire()) return true;
+            if (lane(i).epoch.load_seq_cst() == 0) continue;
+            if (lane(i).leaving.load_seq_cst() || (!lanes_[i].broken && !lanes_[i].in.empty())) return true;
         }
         return false;
     }
@@ -74,8 +75,12 @@ private:
 
     bool poll(std::size_t i, completion& out, peer_table<window_link>& peers) {
         const std::uint64_t epoch = lane(i).epoch.load_acquire();
-        if (epoch == 0 || lanes_[i].broken) return false;
+        if (epoch == 0) return false;
         const bool leaving = lane(i).leaving.load_acquire() != 0; // before the ring: then empty is final
+        if (lanes_[i].broken) {
+            if (leaving) give_back(i);
+            return false;
+        }
         const std::span<std::byte> to(messages_.data() + message_count_ * max_message, max_message);
         ring_record r;
         const auto got = lanes_[i].in.pop(r, to);

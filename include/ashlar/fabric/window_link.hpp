@@ -94,14 +94,14 @@ public:
             if (!lane.owner.compare_exchange_acq_rel(nobody, self.packed())) continue;
             link.lane_ = i;
             link.out = ring_sender(lane.at, a.shape.ring(link.base(), i), a.shape.ring_bytes);
-            lane.epoch.store_release(my_epoch);
+            lane.epoch.store_seq_cst(my_epoch);
             return link;
         }
         return {errc::exhausted, origin::fabric}; // the peer was made for fewer senders
     }
 
     std::uint64_t epoch() const { return address_.epoch; }
-    bool said_goodbye() { return control().closed.load_acquire() != 0; }
+    bool said_goodbye() { return control().closed.load_seq_cst() != 0; }
     bool process_alive() const { return address_.owner.alive(); }
     window_control& control() { return window_layout::control(base()); }
     void wake() { ring_doorbell(control()); }
