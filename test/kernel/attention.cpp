@@ -140,3 +140,25 @@ TEST_CASE("the pages' size does not change a bit") {
     const auto query = each::numbers(40 * 64, 7);
     CHECK(each::same_bits(attend<k::cpu>(small, query, 1, 0, 40, 8, 1), attend<k::cpu>(large, query, 1, 0, 40, 1, 1)));
 }
+
+TEST_CASE("query heads that the KV heads do not divide, or that do not exist, are refused before anything is read") {
+    cache<al::f16> c(4, 2, 16, 4);
+    const auto query = each::numbers(6 * 16, 7);
+    std::vector<float> out(6 * 16);
+    const al::assert_handler before = al::set_assert_handler([](const char*, const char*, int) { throw 1; });
+    const auto refused = [&](std::uint32_t heads, std::uint32_t first, std::uint32_t count) {
+        try {
+            k::attend<k::cpu>(c.view(), {query.data(), 96, out.data(), 96, 0, 1}, heads, first, count);
+        } catch (int) {
+            return true;
+        }
+        return false;
+    };
+    const bool undivided = refused(3, 2, 1), none = refused(0, 0, 1), beyond = refused(4, 4, 1),
+               good = refused(4, 2, 2);
+    (void)al::set_assert_handler(before);
+    CHECK(undivided);
+    CHECK(none);
+    CHECK(beyond);
+    CHECK(!good);
+}

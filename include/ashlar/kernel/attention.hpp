@@ -166,9 +166,11 @@ private:
 template <class K, class T>
 void attend(const paged_view<T>& view, const queries& work, std::uint32_t heads, std::uint32_t first,
             std::uint32_t count) {
+    ASHLAR_ASSERT(view.head_count > 0 && heads > 0 && heads % view.head_count == 0);
     const std::uint32_t dim = view.head_dim, per_kv = heads / view.head_count, last = work.position + work.tokens;
     ASHLAR_ASSERT(work.tokens >= 1 && work.tokens <= query_tile && count >= 1 && count <= head_group_max);
-    ASHLAR_ASSERT(dim % lanes == 0 && dim <= head_dim_max && first / per_kv == (first + count - 1) / per_kv);
+    ASHLAR_ASSERT(dim % lanes == 0 && dim <= head_dim_max && first + count <= heads);
+    ASHLAR_ASSERT(first / per_kv == (first + count - 1) / per_kv);   // of one KV head
     const bool stage = !std::is_same_v<T, float> && work.tokens > 1; // converts pages once for all queries
     alignas(64) float staged[2][lanes][head_dim_max];
     detail::softmax_state state[query_tile][head_group_max];
