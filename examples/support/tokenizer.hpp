@@ -14,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -57,11 +58,15 @@ public:
 
 private:
     friend class tokenizer_builder;
+    static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
     struct merge { // two adjacent tokens become one; the least rank goes first
         std::uint32_t left, right, rank, joined;
     };
     struct scratch;
 
+    static std::size_t slot_of(std::uint32_t left, std::uint32_t right) {
+        return static_cast<std::size_t>(((std::uint64_t{left} << 32 | right) * 0x9e3779b97f4a7c15u) >> 20);
+    }
     const merge* find_merge(std::uint32_t left, std::uint32_t right) const;
     void encode_text(std::string_view text, scratch& work, std::vector<token_id>& out) const;
     void encode_word(std::string_view word, scratch& work, std::vector<token_id>& out) const;
