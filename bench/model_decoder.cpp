@@ -19,7 +19,7 @@
 #include <ashlar/kv/layout.hpp>
 #include <ashlar/model.hpp>
 
-#include <support/gguf.hpp>
+#include <support/model_file.hpp>
 #include <support/thread_pool.hpp>
 
 namespace {
@@ -69,11 +69,11 @@ int main(int argc, char** argv) {
             return fail("unknown option " + key);
     }
     if (path.empty() || prompt == 0 || decode == 0 || rounds == 0 || sequences == 0) {
-        return fail("usage: --model file.gguf [--threads 2] [--prompt 512] [--decode 64] [--rounds 7] "
+        return fail("usage: --model file.gguf|folder [--threads 2] [--prompt 512] [--decode 64] [--rounds 7] "
                     "[--sequences 1], numbers above zero");
     }
 
-    auto file = al::support::gguf_file::open(path);
+    auto file = al::support::model_file::open(path);
     if (!file) return fail(file.fault().sentence);
     const auto facts = file->facts();
     if (!facts) return fail(facts.fault().sentence);

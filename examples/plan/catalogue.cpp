@@ -89,7 +89,11 @@ std::span<const named_device> all_devices() {
     return all;
 }
 
-loaded_model find_model(const std::string& name) {
+loaded_model find_model(const std::string& given) {
+    std::error_code none;
+    const auto inside = std::filesystem::path(given) / "config.json"; // of a model's folder
+    const std::string name =
+        is_file(given, ".json") && std::filesystem::is_regular_file(inside, none) ? inside.string() : given;
     if (!is_file(name, ".json")) {
         return {.shape = *look_up("model", name, all_models(), "model=./config.json").shape,
                 .weights = plan::stored::fp8,

@@ -141,7 +141,7 @@ void api::tokenize(const std::string& body, exchange& out, const http_headers& h
         if (const auto* no = std::get_if<api_error>(&chat)) return to_.refuse(out, *no, headers);
         ids = std::move(std::get<std::vector<token_id>>(chat));
     } else {
-        ids = words_.encode(want.text);
+        ids = words_.encode(want.text, want.add_special_tokens);
     }
     std::vector<std::string> pieces;
     if (want.with_pieces) {
@@ -173,7 +173,7 @@ void api::generate(const std::string& body, bool chat, std::shared_ptr<exchange>
     }
     for (auto& each : want.prompts) {
         if (auto* text = std::get_if<std::string>(&each))
-            prompts.push_back(words_.encode(*text));
+            prompts.push_back(words_.encode(*text, want.add_special_tokens));
         else
             prompts.push_back(std::move(std::get<std::vector<token_id>>(each)));
     }

@@ -11,10 +11,8 @@
 #include <ashlar/kernel/penalties.hpp>
 #include <ashlar/kernel/sample.hpp>
 #include <ashlar/model/decoder.hpp>
-#include <support/gguf.hpp>
+#include <support/model_file.hpp>
 #include <support/thread_pool.hpp>
-
-#include "fingerprint.hpp"
 
 namespace serve {
 
@@ -38,21 +36,25 @@ computer::computer(const std::string& path, std::uint32_t threads, std::uint32_t
                        al::kernel::sample_scratch(0),
                        al::kernel::penalty_scratch(0),
                        {}}) {
-    auto file = al::support::gguf_file::open(path);
+    auto file = al::support::model_file::open(path);
     if (!file) throw std::runtime_error(path + ": " + file.fault().sentence);
     const auto facts = file->facts();
     if (!facts) throw std::runtime_error(path + ": " + facts.fault().sentence);
-    state_->fingerprint = fingerprint_of(*file);
+    state_->fingerprint = file->fingerprint();
     al::model::tensor_name culprit;
     std::string sentence;
+    std::size_t asked = 0;
     auto made = llm::make(
         *facts,
         {.tokens = batch_tokens,
          .slices = std::min(sequences, batch_tokens),
          .context = std::min(context, facts->context)},
         [&](std::string_view name) -> al::result<al::kernel::weight_view> {
+            // What was asked for before is packed by now: the weights are never in memory twice.
+            constexpr std::size_t step = 16 << 20;
+            if (asked > step) file->release_pages(), asked = 0;
             auto view = file->tensor(name);
-            if (view) return *view;
+            if (view) return asked += view->bytes(), *view;
             sentence = view.fault().sentence;
             return view.fault().what;
         },

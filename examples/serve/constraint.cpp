@@ -6,9 +6,8 @@
 #include <utility>
 
 #include <ashlar/kernel/mask.hpp>
-#include <support/gguf.hpp>
 #include <support/grammar/gbnf.hpp>
-#include <support/tokenizer.hpp>
+#include <support/model_file.hpp>
 
 namespace serve {
 
@@ -20,9 +19,9 @@ constexpr std::size_t kept_bytes = 48 << 20, masks_bytes = 4 << 20;
 constexpr std::uint64_t prepared_nodes = 400'000; // about 10 ms
 
 std::vector<std::string> spellings(const std::string& model) {
-    const auto file = sup::gguf_file::open(model);
+    const auto file = sup::model_file::open(model);
     if (!file) throw std::runtime_error(model + ": " + file.fault().sentence);
-    const auto words = sup::tokenizer::from(file->directory());
+    const auto words = file->words();
     if (!words) throw std::runtime_error(model + ": " + words.fault().sentence);
     std::vector<std::string> out(words->size());
     for (std::size_t i = 0; i < out.size(); ++i) {

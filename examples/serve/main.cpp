@@ -5,7 +5,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
-#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -13,6 +12,7 @@
 #include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <support/model_file.hpp>
 
 #include <support/directory/etcd.hpp>
 #include <support/directory/static_file.hpp>
@@ -26,8 +26,11 @@
 namespace {
 
 void describe(CLI::App& app, serve::settings& s) {
-    app.add_option("--model", s.model, "the model, a GGUF file")->required()->check(CLI::ExistingFile);
-    app.add_option("--served-model-name", s.model_name, "its name in the API (default: the file's name)");
+    app.add_option("--model", s.model,
+                   "the model: a GGUF file, or a folder with config.json, safetensors and tokenizer.json")
+        ->required()
+        ->check(CLI::ExistingPath);
+    app.add_option("--served-model-name", s.model_name, "its name in the API (default: the file's or folder's)");
     app.add_option("--host", s.host, "address to listen on")->capture_default_str();
     app.add_option("--port", s.port, "port to listen on; 0 takes a free one and prints it")->capture_default_str();
     app.add_option("--api-key", s.api_key, "clients must send it as a bearer token; better given in the environment")
@@ -152,7 +155,7 @@ int main(int argc, char** argv) {
     spdlog::set_default_logger(spdlog::stderr_logger_st("ashlar"));
     spdlog::set_level(spdlog::level::from_str(settings.log_level));
     try {
-        if (settings.model_name.empty()) settings.model_name = std::filesystem::path(settings.model).stem().string();
+        if (settings.model_name.empty()) settings.model_name = ashlar::support::model_file::name_of(settings.model);
         if (settings.threads == 0) settings.threads = std::max(1u, std::thread::hardware_concurrency());
         if (settings.child.empty()) {
             if (const std::string no = objection(settings); !no.empty()) {

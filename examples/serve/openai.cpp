@@ -62,14 +62,12 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
     in.neutral("early_stopping", is_false);
     in.neutral("skip_special_tokens", is_true);
     in.neutral("spaces_between_special_tokens", is_true);
-    in.neutral(
-        "add_special_tokens",
-        chat ? +[](const json& x) { return x == false; } : +[](const json& x) { return x.is_boolean(); });
     in.unsupported("truncate_prompt_tokens");
     for (const char* name : {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs",
                              "logits_processors", "kv_transfer_params"})
         in.unsupported(name);
     if (chat) {
+        in.neutral("add_special_tokens", is_false); // the template writes them
         in.neutral("tools", empty);
         in.neutral("tool_choice", [](const json& x) { return x == "none"; });
         in.neutral("functions", empty);
@@ -84,6 +82,7 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
             in.unsupported(name);
         in.harmless("parallel_tool_calls");
     } else {
+        want.add_special_tokens = in.boolean("add_special_tokens", true);
         in.neutral("suffix", empty);
         for (const char* name : {"messages", "tools", "top_logprobs", "max_completion_tokens", "prompt_embeds"})
             in.unsupported(name);
@@ -132,7 +131,7 @@ std::variant<tokenize_request, api_error> parse_tokenize(std::string_view body, 
         want.text = text ? *text : content.value_or("");
         check_text(want.text.size(), limits, text ? "prompt" : "content");
         want.with_pieces = in.boolean("return_token_strs");
-        in.harmless("add_special_tokens"); // nothing is added around a prompt
+        want.add_special_tokens = in.boolean("add_special_tokens", true);
         in.neutral("add_generation_prompt", [](const json& x) { return x == true; });
         in.nothing_else();
         return want;

@@ -68,7 +68,8 @@ struct generation {
     std::vector<token_id> stop_token_ids;
     std::string grammar; // GBNF that the answer follows; empty: none
     bool echo = false;
-    bool score_only = false; // max_tokens 0: one token is computed and not shown
+    bool add_special_tokens = true; // in front of a prompt that is text
+    bool score_only = false;        // max_tokens 0: one token is computed and not shown
     bool ignore_eos = false;
     bool include_stop = false;
     bool stream = false;
@@ -81,6 +82,7 @@ struct tokenize_request {
     std::vector<chat_message> messages; // when given instead
     bool is_chat = false;
     bool with_pieces = false;
+    bool add_special_tokens = true; // in front of `text`
 };
 
 std::variant<generation, api_error> parse_generation(std::string_view body, const api_limits& limits, bool chat);

@@ -9,8 +9,8 @@
 namespace serve {
 
 struct settings {
-    std::string model;      // a GGUF file
-    std::string model_name; // as clients call it; empty: the file's name without its ending
+    std::string model;      // a GGUF file, or a folder of Hugging Face's
+    std::string model_name; // as clients call it; empty: the file's name without its ending, or the folder's
     std::string host = "127.0.0.1";
     std::uint16_t port = 8000;
     std::string role = "all"; // all, unified, prefill, decode, router

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vocabulary.hpp"
 
-#include <algorithm>
 #include <stdexcept>
 
 #include <support/chat_template.hpp>
-#include <support/gguf.hpp>
-#include <support/tokenizer.hpp>
-
-#include "fingerprint.hpp"
+#include <support/model_file.hpp>
 
 namespace serve {
 
@@ -19,7 +15,6 @@ struct vocabulary::state {
     ashlar::digest128 fingerprint;
     sup::tokenizer words;
     sup::outcome<sup::chat_template> chat;
-    std::vector<token_id> ends;
     tokenizer_facts about;
 };
 
@@ -29,35 +24,32 @@ T need(sup::outcome<T> got, const std::string& path) {
     if (!got) throw std::runtime_error(path + ": " + got.fault().sentence);
     return std::move(got).value();
 }
+
+sup::outcome<sup::chat_template> chat_of(const sup::outcome<std::string_view>& program) {
+    if (!program) return program.fault();
+    return sup::chat_template::of(*program);
+}
 } // namespace
 
 vocabulary::vocabulary(const std::string& path) {
-    const auto file = need(sup::gguf_file::open(path), path);
-    state_.reset(new state{need(file.facts(), path),
-                           fingerprint_of(file),
-                           need(sup::tokenizer::from(file.directory()), path),
-                           sup::chat_template::from(file.directory()),
-                           {},
-                           {}});
-    const auto add = [this](std::optional<token_id> id) {
-        if (id && std::find(state_->ends.begin(), state_->ends.end(), *id) == state_->ends.end())
-            state_->ends.push_back(*id);
-    };
-    add(state_->words.end_of_text());
-    if (const auto turn = file->count("tokenizer.ggml.eot_token_id")) add(static_cast<token_id>(*turn));
-    add(state_->words.special("<|im_end|>"));
-    add(state_->words.special("<|endoftext|>"));
+    const auto model = need(sup::model_file::open(path), path);
+    const auto program = model.chat_program();
+    state_.reset(
+        new state{need(model.facts(), path), model.fingerprint(), need(model.words(), path), chat_of(program), {}});
+    const auto& frame = state_->words.frame();
     const auto name = [this](std::optional<token_id> id) { return id ? piece(*id) : std::string(); };
-    const auto program = file.directory().text("tokenizer.chat_template");
-    state_->about = {name(state_->words.begin_of_text()), name(state_->words.end_of_text()),
-                     program ? std::string(*program) : std::string()};
+    state_->about = {name(frame.begin), name(frame.end), program ? std::string(*program) : std::string()};
 }
 vocabulary::~vocabulary() = default;
 
 const ashlar::model::llama_facts& vocabulary::facts() const { return state_->facts; }
 ashlar::digest128 vocabulary::fingerprint() const { return state_->fingerprint; }
-std::vector<token_id> vocabulary::encode(std::string_view text) const {
-    return state_->words.encode(text, sup::specials::parse);
+std::vector<token_id> vocabulary::encode(std::string_view text, bool add_special_tokens) const {
+    std::vector<token_id> ids;
+    const auto& frame = state_->words.frame();
+    if (add_special_tokens && frame.begins) ids.push_back(*frame.begin);
+    state_->words.encode(text, sup::specials::parse, ids);
+    return ids;
 }
 std::variant<std::vector<token_id>, api_error>
 vocabulary::encode_chat(const std::vector<chat_message>& messages) const {
@@ -77,7 +69,7 @@ std::string vocabulary::bytes(token_id token) const {
     return state_->words.is_special(token) ? std::string() : std::string(state_->words.bytes_of(token));
 }
 std::string vocabulary::piece(token_id token) const { return std::string(state_->words.bytes_of(token)); }
-const std::vector<token_id>& vocabulary::end_tokens() const { return state_->ends; }
+const std::vector<token_id>& vocabulary::end_tokens() const { return state_->words.frame().ends; }
 const tokenizer_facts& vocabulary::about() const { return state_->about; }
 
 } // namespace serve

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model file from a server's point of view: its facts, its words, its chat format.
+// A model from a server's point of view: its facts, its words, its chat format.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ public:
     ~vocabulary();
 
     const ashlar::model::llama_facts& facts() const;
-    ashlar::digest128 fingerprint() const; // of everything in the file but the weights' bytes
-    std::vector<token_id> encode(std::string_view text) const;
+    ashlar::digest128 fingerprint() const; // of everything in its files but the weights' bytes
+    std::vector<token_id> encode(std::string_view text, bool add_special_tokens) const;
     // With the assistant's header; an error when the model's chat format is not known.
     std::variant<std::vector<token_id>, api_error> encode_chat(const std::vector<chat_message>& messages) const;
     std::string bytes(token_id token) const; // as text; empty for special tokens

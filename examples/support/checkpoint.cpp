@@ -2,260 +2,167 @@
 #include <support/checkpoint.hpp>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
+#include <cerrno>
 #include <filesystem>
-#include <numbers>
 #include <optional>
+#include <span>
 #include <utility>
 
-#include <support/json.hpp>
+#include <support/model_digest.hpp>
+#include <support/model_tensors.hpp>
 #include <support/safetensors.hpp>
 
 namespace ashlar::support {
 namespace {
 
-using nlohmann::json;
+constexpr std::string_view config_file = "config.json", generation_file = "generation_config.json";
+constexpr std::string_view tokenizer_file = "tokenizer.json", words_file = "tokenizer_config.json";
+constexpr std::string_view chat_file = "chat_template.jinja", index_file = "model.safetensors.index.json";
+constexpr std::size_t text_max = 64u << 20; // Llama 3's tokenizer.json has 17 MB
 
-// Reads config.json; the first failure sticks. Names are those of transformers' LlamaConfig, Qwen2Config, Qwen3Config.
-class config_reader {
-public:
-    explicit config_reader(const json& config) : config_(config) {}
-
-    outcome<checkpoint_config> run() {
-        const std::string type = text(config_, "model_type", "");
-        if (type != "llama" && type != "qwen2" && type != "qwen3")
-            fail(errc::unsupported,
-                 "the model's type is " + in_quotes(type) + "; 'llama', 'qwen2' and 'qwen3' are read");
-        auto& f = out_.facts;
-        f.layers = count("num_hidden_layers", layers_max);
-        f.hidden = count("hidden_size", width_max);
-        f.ffn = count("intermediate_size", width_max);
-        f.heads = count("num_attention_heads", width_max);
-        f.kv_heads = has("num_key_value_heads") || type != "llama" ? count("num_key_value_heads", width_max) : f.heads;
-        if (!fault_ && f.heads % f.kv_heads != 0)
-            fail(errc::invalid_argument, "config.json: query heads do not divide into KV heads");
-        if (!fault_ && !has("head_dim") && (type == "qwen3" || f.hidden % f.heads != 0))
-            fail(errc::invalid_argument, "config.json: has no 'head_dim', and it is not to be computed");
-        f.head_dim = has("head_dim") ? count("head_dim", width_max) : fault_ ? 2 : f.hidden / f.heads;
-        if (!fault_ && f.head_dim % 2 != 0)
-            fail(errc::invalid_argument, "config.json: rotary positions need an even 'head_dim'");
-        f.vocabulary = count("vocab_size", tokens_max);
-        f.context = count("max_position_embeddings", tokens_max);
-        f.rms_epsilon = static_cast<float>(positive(config_, "rms_norm_eps", {}));
-        f.tied_head = flag("tie_word_embeddings");
-        f.qkv_bias = type == "qwen2";
-        f.qk_norm = type == "qwen3";
-        f.rope_halves = true;
-        rotation();
-        refuse_variants();
-        if (fault_) return *fault_;
-        return std::move(out_);
-    }
-
-private:
-    static constexpr std::uint64_t layers_max = 1024, width_max = 1u << 20, tokens_max = 1u << 24;
-
-    void fail(errc code, std::string sentence) {
-        if (!fault_) fault_ = make_fault(code, std::move(sentence));
-    }
-    bool has(const char* key) const { return config_.contains(key) && !config_[key].is_null(); }
-
-    std::uint32_t count(const char* key, std::uint64_t max) {
-        if (has(key) && config_[key].is_number_unsigned()) {
-            const auto value = config_[key].get<std::uint64_t>();
-            if (value > 0 && value <= max) return static_cast<std::uint32_t>(value);
-        }
-        fail(errc::invalid_argument,
-             "config.json: " + in_quotes(key) + " is missing or no number from 1 to " + std::to_string(max));
-        return 1;
-    }
-    double positive(const json& from, const char* key, std::optional<double> otherwise) {
-        if (otherwise && (!from.contains(key) || from[key].is_null())) return *otherwise;
-        const double value = from.contains(key) && from[key].is_number() ? from[key].get<double>() : 0;
-        if (static_cast<float>(value) > 0 && std::isfinite(static_cast<float>(value))) return value;
-        fail(errc::invalid_argument, "config.json: " + in_quotes(key) + " is missing or no positive number");
-        return 1;
-    }
-    std::string text(const json& from, const char* key, const char* otherwise) {
-        if (!from.contains(key) || from[key].is_null()) return otherwise;
-        if (from[key].is_string()) return from[key].get<std::string>();
-        fail(errc::invalid_argument, "config.json: " + in_quotes(key) + " is no text");
-        return otherwise;
-    }
-    bool flag(const char* key) {
-        if (!has(key)) return false;
-        if (!config_[key].is_boolean())
-            fail(errc::invalid_argument, "config.json: " + in_quotes(key) + " is neither true nor false");
-        return config_[key] == true;
-    }
-
-    // transformers 5 writes rope_parameters; before, rope_theta stood beside rope_scaling.
-    void rotation() {
-        const char* key = has("rope_parameters") ? "rope_parameters" : "rope_scaling";
-        const json rope = has(key) ? config_[key] : json::object();
-        if (!rope.is_object()) return fail(errc::invalid_argument, "config.json: " + in_quotes(key) + " is no object");
-        const double otherwise = positive(config_, "rope_theta", 10000.0);
-        const double base = positive(rope, "rope_theta", otherwise);
-        out_.facts.rope_base = static_cast<float>(base);
-        if (positive(rope, "partial_rotary_factor", 1.0) != 1.0)
-            fail(errc::unsupported, "config.json: rotary positions over a part of the head are not served");
-        const std::string type = text(rope, "rope_type", text(rope, "type", "default").c_str());
-        if (type == "default" || fault_) return;
-        if (type != "llama3")
-            return fail(errc::unsupported, "config.json: rotary scaling " + in_quotes(type) + " is not served");
-        // transformers, modeling_rope_utils.py, _compute_llama3_parameters
-        const double factor = positive(rope, "factor", {}), low = positive(rope, "low_freq_factor", {});
-        const double high = positive(rope, "high_freq_factor", {});
-        const double context = positive(rope, "original_max_position_embeddings", {});
-        if (!fault_ && !(low < high))
-            fail(errc::invalid_argument, "config.json: 'low_freq_factor' is not below 'high_freq_factor'");
-        if (fault_ || out_.facts.head_dim > model::llama::head_dim_max) return; // the decoder refuses such heads
-        for (std::uint32_t i = 0; i < out_.facts.head_dim; i += 2) {
-            const double length = 2 * std::numbers::pi * std::pow(base, double(i) / out_.facts.head_dim);
-            const double smooth = (context / length - low) / (high - low);
-            out_.rope_factors.push_back(static_cast<float>(length < context / high ? 1.0
-                                                           : length > context / low
-                                                               ? factor
-                                                               : 1 / ((1 - smooth) / factor + smooth)));
-        }
-        out_.facts.rope_factors = true;
-    }
-
-    void refuse_variants() {
-        if (text(config_, "hidden_act", "silu") != "silu")
-            fail(errc::unsupported, "config.json: an activation other than SiLU is not served ('hidden_act')");
-        for (const char* key : {"attention_bias", "mlp_bias", "use_sliding_window"})
-            if (flag(key)) fail(errc::unsupported, "config.json: " + in_quotes(key) + " is not served");
-        if (has("quantization_config"))
-            fail(errc::unsupported, "config.json: quantised checkpoints are not served ('quantization_config')");
-        if (has("layer_types"))
-            for (const auto& layer : config_["layer_types"])
-                if (layer != "full_attention")
-                    fail(errc::unsupported, "config.json: 'layer_types' asks for attention that is not served");
-    }
-
-    const json& config_;
-    checkpoint_config out_{};
-    std::optional<fault> fault_;
-};
-
-std::string_view characters(const mapped_file& file) {
-    return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+std::string_view characters(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-fault in_file(const std::string& path, const fault& why) {
-    return make_fault(why.what.code, "'" + path + "': " + why.sentence, why.what.os_code);
+std::string shape_of(std::uint64_t rows, std::uint64_t columns) {
+    return std::to_string(rows) + " x " + std::to_string(columns);
 }
 
 } // namespace
 
-outcome<checkpoint_config> checkpoint_config::parse(std::string_view text) {
-    const auto read = read_json(text, "config.json");
-    if (!read) return read.fault();
-    return config_reader(*read).run();
-}
-
-outcome<std::map<std::string, std::string>> shards_of_index(std::string_view text) {
-    const auto read = read_json(text, "the index of shards");
-    if (!read) return read.fault();
-    const auto map = read->find("weight_map");
-    if (map == read->end() || !map->is_object() || map->empty())
-        return make_fault(errc::corrupt, "the index of shards has no 'weight_map'");
-    std::map<std::string, std::string> out;
-    for (const auto& [name, shard] : map->items()) {
-        const std::string file = shard.is_string() ? shard.get<std::string>() : "";
-        if (!file.ends_with(".safetensors") || file.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos)
-            return make_fault(errc::corrupt, "the index puts tensor " + in_quotes(name) + " into " + in_quotes(file) +
-                                                 ", which is no safetensors file of the folder");
-        out.emplace(name, file);
+// Reads the weights; the first fault ends it.
+class checkpoint_reader {
+public:
+    explicit checkpoint_reader(checkpoint& out) : out_(out) {
+        for (auto& each : tensors_of(out.config_.facts)) {
+            if (each.checkpoint_name.empty()) continue;
+            const std::string theirs = each.checkpoint_name;
+            wanted_.emplace(theirs, std::move(each));
+        }
     }
-    return out;
+
+    std::optional<fault> run() {
+        std::vector<std::string> files;
+        // As transformers has it: shards are looked for only where there is no whole file.
+        const std::string whole = "model.safetensors";
+        if (std::filesystem::exists(out_.path_of(whole))) {
+            files.push_back(whole);
+        } else if (const auto index = out_.text(index_file)) {
+            auto shards = shards_of_index(*index);
+            if (!shards) return out_.in_file(index_file, shards.fault());
+            promised_ = std::move(shards).value();
+            for (const auto& [tensor, shard] : *promised_) files.push_back(shard);
+            std::ranges::sort(files);
+            const auto twins = std::ranges::unique(files);
+            files.erase(twins.begin(), twins.end());
+        } else {
+            return make_fault(errc::not_found, "the folder '" + out_.folder_ + "' has neither model.safetensors nor " +
+                                                   std::string(index_file) + ": no weights");
+        }
+        for (const auto& file : files)
+            if (auto why = shard(file)) return why;
+        if (promised_ && !promised_->empty())
+            return make_fault(errc::corrupt, "'" + out_.path_of(promised_->begin()->second) +
+                                                 "': does not hold tensor " + in_quotes(promised_->begin()->first) +
+                                                 ", which " + std::string(index_file) + " puts there");
+        if (!wanted_.empty())
+            return make_fault(errc::corrupt, "'" + out_.folder_ + "': no file holds tensor " +
+                                                 in_quotes(wanted_.begin()->first) +
+                                                 ", which the model of config.json has");
+        return {};
+    }
+
+private:
+    std::optional<fault> shard(const std::string& name) {
+        auto file = mapped_file::open(out_.path_of(name));
+        if (!file) return file.fault();
+        const auto directory = safetensors::parse(file->bytes());
+        if (!directory) return out_.in_file(name, directory.fault());
+        for (const auto& each : directory->tensors())
+            if (auto why = tensor(name, each)) return out_.in_file(name, *why);
+        const auto head = directory->tensors().empty()
+                              ? file->bytes()
+                              : std::span(file->bytes().data(), directory->tensors().front().data.data());
+        out_.heads_.push_back(model_digest(head));
+        out_.shards_.push_back(std::move(file).value());
+        return {};
+    }
+
+    std::optional<fault> tensor(const std::string& file, const safetensors::tensor& tensor) {
+        if (promised_) {
+            const auto promise = promised_->find(tensor.name);
+            if (promise == promised_->end() || promise->second != file)
+                return make_fault(errc::corrupt, "holds tensor " + in_quotes(tensor.name) + ", which " +
+                                                     std::string(index_file) + " does not put there");
+            promised_->erase(promise);
+        }
+        if (tensor.name.ends_with(".rotary_emb.inv_freq")) return {}; // of old checkpoints; computed from the config
+        if (tensor.name == "lm_head.weight" && out_.config_.facts.tied_head) return {}; // as transformers does
+        const auto found = wanted_.find(tensor.name);
+        if (found == wanted_.end())
+            return make_fault(errc::unsupported, "tensor " + in_quotes(tensor.name) +
+                                                     " is no part of the model of config.json; ignoring it would "
+                                                     "change the answer");
+        const auto weights = tensor.weights();
+        if (!weights) return weights.fault();
+        const auto& asked = found->second;
+        if (weights->rows != asked.rows || weights->columns != asked.columns)
+            return make_fault(errc::invalid_argument,
+                              "tensor " + in_quotes(tensor.name) + " is " + shape_of(weights->rows, weights->columns) +
+                                  "; config.json asks for " + shape_of(asked.rows, asked.columns));
+        out_.weights_.emplace(asked.name, *weights);
+        wanted_.erase(found);
+        return {};
+    }
+
+    checkpoint& out_;
+    std::map<std::string, model_tensor> wanted_;                 // by their name, what is not found yet
+    std::optional<std::map<std::string, std::string>> promised_; // by an index, and not found yet
+};
+
+std::string checkpoint::path_of(std::string_view file) const {
+    return (std::filesystem::path(folder_) / file).string();
 }
 
-std::string gguf_name(std::string_view name, const model::llama_facts& facts) {
-    if (name == "model.embed_tokens.weight") return "token_embd.weight";
-    if (name == "model.norm.weight") return "output_norm.weight";
-    if (name == "lm_head.weight") return "output.weight";
-    constexpr std::string_view layers = "model.layers.";
-    if (!name.starts_with(layers)) return {};
-    name.remove_prefix(layers.size());
-    std::uint32_t layer = 0;
-    const auto [end, failed] = std::from_chars(name.data(), name.data() + name.size(), layer);
-    if (failed != std::errc{} || layer >= facts.layers) return {};
-    name.remove_prefix(static_cast<std::size_t>(end - name.data()));
-    struct part {
-        std::string_view theirs, ours;
-        bool there;
-    };
-    const part parts[] = {{".input_layernorm.weight", "attn_norm.weight", true},
-                          {".self_attn.q_proj.weight", "attn_q.weight", true},
-                          {".self_attn.k_proj.weight", "attn_k.weight", true},
-                          {".self_attn.v_proj.weight", "attn_v.weight", true},
-                          {".self_attn.o_proj.weight", "attn_output.weight", true},
-                          {".self_attn.q_proj.bias", "attn_q.bias", facts.qkv_bias},
-                          {".self_attn.k_proj.bias", "attn_k.bias", facts.qkv_bias},
-                          {".self_attn.v_proj.bias", "attn_v.bias", facts.qkv_bias},
-                          {".self_attn.q_norm.weight", "attn_q_norm.weight", facts.qk_norm},
-                          {".self_attn.k_norm.weight", "attn_k_norm.weight", facts.qk_norm},
-                          {".post_attention_layernorm.weight", "ffn_norm.weight", true},
-                          {".mlp.gate_proj.weight", "ffn_gate.weight", true},
-                          {".mlp.up_proj.weight", "ffn_up.weight", true},
-                          {".mlp.down_proj.weight", "ffn_down.weight", true}};
-    for (const auto& each : parts)
-        if (each.there && each.theirs == name) return "blk." + std::to_string(layer) + "." + std::string(each.ours);
-    return {};
+fault checkpoint::in_file(std::string_view file, const fault& why) const {
+    std::string sentence = "'";
+    sentence.append(path_of(file)).append("': ").append(why.sentence);
+    return make_fault(why.what.code, std::move(sentence), why.what.os_code);
+}
+
+outcome<std::string_view> checkpoint::text(std::string_view file) const {
+    const auto found = texts_.find(file);
+    if (found == texts_.end())
+        return make_fault(errc::not_found, "the folder '" + folder_ + "' has no " + std::string(file));
+    return characters(found->second.bytes());
 }
 
 outcome<checkpoint> checkpoint::open(const std::string& folder) {
-    const auto at = [&](const std::string& name) { return (std::filesystem::path(folder) / name).string(); };
     checkpoint out;
-    {
-        const auto text = mapped_file::open(at("config.json"));
-        if (!text) return text.fault();
-        auto config = checkpoint_config::parse(characters(*text));
-        if (!config) return in_file(folder, config.fault());
-        out.config_ = std::move(config).value();
-    }
-    std::map<std::string, std::string> shard_of; // what the index promises and is not found yet
-    std::vector<std::string> names{"model.safetensors"};
-    if (const std::string index = at("model.safetensors.index.json"); std::filesystem::exists(index)) {
-        const auto text = mapped_file::open(index);
-        if (!text) return text.fault();
-        auto shards = shards_of_index(characters(*text));
-        if (!shards) return in_file(index, shards.fault());
-        shard_of = std::move(shards).value();
-        names.clear();
-        for (const auto& [tensor, shard] : shard_of)
-            if (std::ranges::find(names, shard) == names.end()) names.push_back(shard);
-    }
-    const bool sharded = !shard_of.empty();
-    for (const auto& name : names) {
-        auto file = mapped_file::open(at(name));
+    out.folder_ = folder;
+    for (const auto name : {config_file, generation_file, tokenizer_file, words_file, chat_file, index_file}) {
+        auto file = mapped_file::open(out.path_of(name));
+        if (!file && file.fault().what.os_code == ENOENT) continue;
         if (!file) return file.fault();
-        const auto directory = safetensors::parse(file->bytes());
-        if (!directory) return in_file(at(name), directory.fault());
-        for (const auto& tensor : directory->tensors()) {
-            const auto promised = shard_of.find(tensor.name);
-            if (sharded && (promised == shard_of.end() || promised->second != name))
-                return make_fault(errc::corrupt, "'" + at(name) + "': holds tensor " + in_quotes(tensor.name) +
-                                                     ", which the index does not put there");
-            if (sharded) shard_of.erase(promised);
-            if (tensor.name.ends_with(".rotary_emb.inv_freq")) continue; // of old checkpoints; computed from the config
-            const std::string ours = gguf_name(tensor.name, out.config_.facts);
-            if (ours.empty())
-                return make_fault(errc::unsupported, "'" + at(name) + "': tensor " + in_quotes(tensor.name) +
-                                                         " is no part of this model; ignoring it would change the "
-                                                         "answer");
-            const auto weights = tensor.weights();
-            if (!weights) return in_file(at(name), weights.fault());
-            out.weights_.emplace(ours, *weights);
-        }
-        out.files_.push_back(std::move(file).value());
+        if (file->bytes().size() > text_max)
+            return make_fault(errc::unsupported, "'" + out.path_of(name) + "': has more than " +
+                                                     std::to_string(text_max >> 20) + " MiB of text");
+        out.texts_.emplace(name, std::move(file).value());
     }
-    if (!shard_of.empty())
-        return make_fault(errc::corrupt, "'" + at(shard_of.begin()->second) + "': does not hold tensor " +
-                                             in_quotes(shard_of.begin()->first) + ", which the index puts there");
+    const auto text = out.text(config_file);
+    if (!text)
+        return make_fault(errc::not_found, "the folder '" + folder +
+                                               "' has no config.json: a model is a GGUF file, or "
+                                               "a folder as Hugging Face's tools save it");
+    auto config = checkpoint_config::parse(*text);
+    if (!config) return out.in_file(config_file, config.fault());
+    out.config_ = std::move(config).value();
+    if (const auto about = out.text(words_file)) {
+        auto read = checkpoint_words::parse(*about);
+        if (!read) return out.in_file(words_file, read.fault());
+        out.words_ = std::move(read).value();
+    }
+    if (auto why = checkpoint_reader(out).run()) return *why;
     return out;
 }
 
@@ -270,14 +177,71 @@ outcome<kernel::weight_view> checkpoint::tensor(std::string_view name) const {
     return found->second;
 }
 
+outcome<tokenizer> checkpoint::words() const {
+    const auto text_of_words = text(tokenizer_file);
+    if (!text_of_words) return text_of_words.fault();
+    auto read = tokenizer::from_json(*text_of_words);
+    if (!read) return in_file(tokenizer_file, read.fault());
+    tokenizer words = std::move(read).value();
+    text_frame frame = words.frame();
+    const auto find = [&](const std::optional<std::string>& text, std::optional<token_id>& into) {
+        if (text) into = words.special(*text);
+        return !text || into;
+    };
+    if (const auto begin = frame.begin;
+        !find(words_.begin, frame.begin) || (begin && words_.begin && begin != frame.begin))
+        return in_file(words_file,
+                       make_fault(errc::corrupt, "'bos_token' is " + in_quotes(*words_.begin) +
+                                                     ", which tokenizer.json does not have or contradicts"));
+    if (!find(words_.end, frame.end))
+        return in_file(words_file, make_fault(errc::corrupt, "'eos_token' is " + in_quotes(*words_.end) +
+                                                                 ", which tokenizer.json does not have"));
+    if (words_.begins.value_or(frame.begins) != frame.begins)
+        return in_file(words_file, make_fault(errc::unsupported, "'add_bos_token' contradicts tokenizer.json's "
+                                                                 "'post_processor'"));
+    std::vector<token_id> ends; // as transformers has it: generation_config.json's, or else config.json's
+    for (const auto file : {generation_file, config_file}) {
+        const auto about = text(file);
+        if (!about || !ends.empty()) continue;
+        auto named = end_tokens_of(*about);
+        if (!named) return in_file(file, named.fault());
+        for (const token_id id : *named)
+            if (static_cast<std::uint32_t>(id) >= config_.facts.vocabulary)
+                return in_file(file, make_fault(errc::corrupt, "'eos_token_id' is " + std::to_string(id) +
+                                                                   ", outside config.json's 'vocab_size'"));
+        ends = std::move(named).value();
+    }
+    if (!frame.end && !ends.empty()) frame.end = ends.front();
+    if (frame.end) frame.ends.push_back(*frame.end);
+    frame.ends.insert(frame.ends.end(), ends.begin(), ends.end());
+    words.set_frame(std::move(frame));
+    return words;
+}
+
+outcome<std::string_view> checkpoint::chat_program() const {
+    if (auto own = text(chat_file)) return own;
+    if (words_.chat) return std::string_view(*words_.chat);
+    return make_fault(errc::not_found, "the folder '" + folder_ + "' has no chat template (" + std::string(chat_file) +
+                                           ", or 'chat_template' in " + std::string(words_file) + ")");
+}
+
+digest128 checkpoint::fingerprint() const {
+    std::vector<digest128> parts = heads_;
+    for (const auto& [name, file] : texts_) {
+        parts.push_back(model_digest(std::as_bytes(std::span(name))));
+        parts.push_back(model_digest(file.bytes()));
+    }
+    return model_digest(std::as_bytes(std::span(parts)));
+}
+
 std::size_t checkpoint::size() const {
     std::size_t all = 0;
-    for (const auto& file : files_) all += file.bytes().size();
+    for (const auto& shard : shards_) all += shard.bytes().size();
     return all;
 }
 
 void checkpoint::release_pages() const {
-    for (const auto& file : files_) file.release_pages();
+    for (const auto& shard : shards_) shard.release_pages();
 }
 
 } // namespace ashlar::support

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <support/gguf_bytes.hpp>
+#include <support/model_digest.hpp>
 
 namespace ashlar::support {
 
@@ -271,6 +272,12 @@ outcome<gguf_file> gguf_file::open(const std::string& path) {
     auto directory = gguf::parse(mapped->bytes());
     if (!directory) return make_fault(directory.fault().what.code, "'" + path + "': " + directory.fault().sentence);
     return gguf_file(std::move(mapped).value(), std::move(directory).value());
+}
+
+digest128 gguf_file::fingerprint() const {
+    std::uint64_t head = size();
+    for (const auto& each : directory_.tensors()) head = std::min(head, each.offset);
+    return model_digest(mapped_.bytes().first(static_cast<std::size_t>(head)));
 }
 
 } // namespace ashlar::support

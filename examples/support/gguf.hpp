@@ -20,11 +20,13 @@
 #include <utility>
 #include <vector>
 
+#include <ashlar/core/siphash.hpp>
 #include <ashlar/kernel/weight.hpp>
 #include <ashlar/model/llama.hpp>
 
 #include <support/mapped_file.hpp>
 #include <support/outcome.hpp>
+#include <support/tokenizer.hpp>
 
 namespace ashlar::support {
 
@@ -94,7 +96,7 @@ private:
     std::vector<tensor_entry> tensors_;
 };
 
-// A GGUF file mapped read-only. Movable; views into it die with it.
+// A GGUF file mapped read-only: a model_source (model_file.hpp). Movable; views into it die with it.
 class gguf_file {
 public:
     static outcome<gguf_file> open(const std::string& path);
@@ -103,6 +105,9 @@ public:
     const gguf* operator->() const { return &directory_; }
     outcome<kernel::weight_view> tensor(std::string_view name) const { return directory_.tensor(name); }
     outcome<model::llama_facts> facts() const { return directory_.facts(); }
+    outcome<tokenizer> words() const { return tokenizer::from(directory_); }
+    outcome<std::string_view> chat_program() const { return directory_.text("tokenizer.chat_template"); }
+    digest128 fingerprint() const; // of all that comes before the weights
     std::size_t size() const { return mapped_.bytes().size(); }
     void release_pages() const { mapped_.release_pages(); }
 

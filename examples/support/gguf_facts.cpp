@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <support/gguf.hpp>
+#include <support/model_tensors.hpp>
 
 namespace ashlar::support {
 namespace {
@@ -134,33 +135,7 @@ private:
 
     void tensors() {
         if (fault_) return;
-        const std::uint64_t query = std::uint64_t{facts_.heads} * facts_.head_dim;
-        const std::uint64_t shared = std::uint64_t{facts_.kv_heads} * facts_.head_dim;
-        expect("token_embd.weight", facts_.vocabulary, facts_.hidden);
-        expect("output_norm.weight", 1, facts_.hidden);
-        if (!facts_.tied_head) expect("output.weight", facts_.vocabulary, facts_.hidden);
-        if (facts_.rope_factors) expect("rope_freqs.weight", 1, facts_.head_dim / 2);
-        for (std::uint32_t layer = 0; layer < facts_.layers && !fault_; ++layer) {
-            const std::string block = "blk." + std::to_string(layer) + ".";
-            if (facts_.qkv_bias) {
-                expect(block + "attn_q.bias", 1, query);
-                expect(block + "attn_k.bias", 1, shared);
-                expect(block + "attn_v.bias", 1, shared);
-            }
-            if (facts_.qk_norm) {
-                expect(block + "attn_q_norm.weight", 1, facts_.head_dim);
-                expect(block + "attn_k_norm.weight", 1, facts_.head_dim);
-            }
-            expect(block + "attn_norm.weight", 1, facts_.hidden);
-            expect(block + "attn_q.weight", query, facts_.hidden);
-            expect(block + "attn_k.weight", shared, facts_.hidden);
-            expect(block + "attn_v.weight", shared, facts_.hidden);
-            expect(block + "attn_output.weight", facts_.hidden, query);
-            expect(block + "ffn_norm.weight", 1, facts_.hidden);
-            expect(block + "ffn_gate.weight", facts_.ffn, facts_.hidden);
-            expect(block + "ffn_up.weight", facts_.ffn, facts_.hidden);
-            expect(block + "ffn_down.weight", facts_.hidden, facts_.ffn);
-        }
+        for (const auto& each : tensors_of(facts_)) expect(each.name, each.rows, each.columns);
         if (fault_ || names_.size() == file_.tensors().size()) return;
         std::ranges::sort(names_);
         for (const auto& entry : file_.tensors()) // what is here and was not asked for would change the answer

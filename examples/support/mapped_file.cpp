@@ -17,7 +17,8 @@ outcome<mapped_file> mapped_file::open(const std::string& path) {
         return make_fault(errc::io, std::string(what) + " '" + path + "': " + std::generic_category().message(number),
                           number);
     };
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int descriptor =
+        ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe without a writer is no wait
     if (descriptor < 0) return complain("cannot open the model file");
     struct stat facts{};
     if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_size <= 0) {

@@ -2,9 +2,9 @@
 #include <support/tokenizer.hpp>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
+#include <support/nfc.hpp>
 #include <support/unicode.hpp>
 
 namespace ashlar::support {
@@ -58,26 +58,38 @@ const tokenizer::merge* tokenizer::find_merge(std::uint32_t left, std::uint32_t 
     return nullptr;
 }
 
-void tokenizer::encode(std::string_view bytes, specials how, std::vector<token_id>& out) const {
-    scratch work;
+// Appends what is found, and hands what lies between to `between`.
+template <class Between>
+void tokenizer::look_for(const needles& wanted, std::string_view text, specials how, std::vector<token_id>& out,
+                         Between&& between) const {
     std::size_t from = 0;
-    for (std::size_t at = 0; at < bytes.size();) {
+    for (std::size_t at = 0; at < text.size();) {
         const auto matches = [&](const needle& n) {
             return (n.always || how == specials::parse) &&
-                   bytes.substr(at).starts_with(bytes_of(static_cast<token_id>(n.id)));
+                   text.substr(at).starts_with(bytes_of(static_cast<token_id>(n.id)));
         };
-        const auto found = needle_begins_[static_cast<unsigned char>(bytes[at])]
-                               ? std::ranges::find_if(needles_, matches)
-                               : needles_.end();
-        if (found == needles_.end()) {
+        const auto found = wanted.begins[static_cast<unsigned char>(text[at])]
+                               ? std::ranges::find_if(wanted.list, matches)
+                               : wanted.list.end();
+        if (found == wanted.list.end()) {
             ++at;
             continue;
         }
-        encode_text(bytes.substr(from, at - from), work, out);
+        between(text.substr(from, at - from));
         out.push_back(static_cast<token_id>(found->id));
         from = at += bytes_of(static_cast<token_id>(found->id)).size();
     }
-    encode_text(bytes.substr(from), work, out);
+    between(text.substr(from));
+}
+
+void tokenizer::encode(std::string_view bytes, specials how, std::vector<token_id>& out) const {
+    scratch work;
+    look_for(as_written_, bytes, how, out, [&](std::string_view text) {
+        std::string valid;
+        if (!is_utf8(text)) text = valid = repaired(text);
+        if (composes_) text = valid = nfc(text);
+        look_for(as_composed_, text, how, out, [&](std::string_view part) { encode_text(part, work, out); });
+    });
 }
 
 std::vector<token_id> tokenizer::encode(std::string_view bytes, specials how) const {
@@ -87,8 +99,6 @@ std::vector<token_id> tokenizer::encode(std::string_view bytes, specials how) co
 }
 
 void tokenizer::encode_text(std::string_view text, scratch& work, std::vector<token_id>& out) const {
-    std::string valid;
-    if (!is_utf8(text)) text = valid = repaired(text);
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = end_of_word(words_, text, at);
         encode_word(text.substr(at, end - at), work, out);
@@ -153,9 +163,15 @@ std::string_view tokenizer::bytes_of(token_id id) const {
 bool tokenizer::is_special(token_id id) const { return contains(id) && special_[static_cast<std::size_t>(id)] != 0; }
 
 std::optional<token_id> tokenizer::special(std::string_view text) const {
-    for (const auto& n : needles_)
-        if (bytes_of(static_cast<token_id>(n.id)) == text) return static_cast<token_id>(n.id);
+    for (const auto* wanted : {&as_written_, &as_composed_})
+        for (const auto& n : wanted->list)
+            if (bytes_of(static_cast<token_id>(n.id)) == text) return static_cast<token_id>(n.id);
     return {};
+}
+
+void tokenizer::pad(std::uint32_t size) {
+    ends_.resize(std::max<std::size_t>(ends_.size(), size), static_cast<std::uint32_t>(bytes_.size()));
+    special_.resize(ends_.size(), true);
 }
 
 std::string tokenizer::decode(std::span<const token_id> ids, bool skip_specials) const {

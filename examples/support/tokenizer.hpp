@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Byte-level BPE as GPT-2 defined it, with the pre-tokenizers of GPT-2, SmolLM, Llama 3 and Qwen2, over the vocabulary
-// and merges of a GGUF or of a tokenizer.json. Any bytes
-// can be encoded: what is not UTF-8 is read as llama.cpp reads it, a replacement character for each byte that does not
-// fit.
+// and merges of a GGUF or of a tokenizer.json. Any bytes can be encoded: what is not UTF-8 is read as llama.cpp reads
+// it, a replacement character for each byte that does not fit.
 //
-//     auto words = support::tokenizer::from(file->directory());
+//     auto words = model->words();                                     // model_file.hpp
 //     std::vector<token_id> ids = words->encode("<|im_start|>user\n", support::specials::parse);
 //     support::detokenizer text(*words);   for (token_id id : ids) out += text.push(id);   out += text.finish();
 //
@@ -19,15 +18,18 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <ashlar/core/ids.hpp>
 
-#include <support/gguf.hpp>
 #include <support/outcome.hpp>
 #include <support/pretokenizer.hpp>
+#include <support/text_frame.hpp>
 
 namespace ashlar::support {
+
+class gguf;
 
 // Whether control tokens written out in the text become those tokens. Parse what a template made; never what a user
 // sent.
@@ -37,8 +39,8 @@ class tokenizer {
 public:
     // unsupported: another tokenizer than these. corrupt: vocabulary or merges that contradict themselves.
     static outcome<tokenizer> from(const gguf& file);
-    // The text of a tokenizer.json (huggingface/tokenizers). Encodes as that with add_special_tokens=False. Of its
-    // steps NFC alone is accepted and not done: text is taken as it comes. It does not say where text begins and ends.
+    // The text of a tokenizer.json (huggingface/tokenizers). Encodes as that with add_special_tokens=False; of the
+    // frame it says what a text begins with.
     static outcome<tokenizer> from_json(std::string_view text);
 
     // Appends to `out`. O(n log n) in the length of the longest word; no limit on the text.
@@ -50,8 +52,10 @@ public:
     std::string_view bytes_of(token_id id) const; // what it stands for: any bytes, not always whole characters
     bool is_special(token_id id) const;           // a control token
     std::optional<token_id> special(std::string_view text) const;
-    std::optional<token_id> begin_of_text() const { return begin_; }
-    std::optional<token_id> end_of_text() const { return end_; }
+    const text_frame& frame() const { return frame_; }
+    void set_frame(text_frame frame) { frame_ = std::move(frame); }
+    // Tokens that stand for nothing, until there are `size`: a model may have more rows than words.
+    void pad(std::uint32_t size);
 
     // Valid UTF-8 whatever the ids are; ids outside the vocabulary stand for nothing.
     std::string decode(std::span<const token_id> ids, bool skip_specials) const;
@@ -63,11 +67,22 @@ private:
         std::uint32_t left, right, rank, joined;
     };
     struct scratch;
+    struct needle {
+        std::uint32_t id;
+        bool always; // user-defined tokens are tokens even in text
+    };
+    struct needles {              // tokens that are found before text is split into words
+        std::vector<needle> list; // longest first
+        std::array<bool, 256> begins{};
+    };
 
     static std::size_t slot_of(std::uint32_t left, std::uint32_t right) {
         return static_cast<std::size_t>(((std::uint64_t{left} << 32 | right) * 0x9e3779b97f4a7c15u) >> 20);
     }
     const merge* find_merge(std::uint32_t left, std::uint32_t right) const;
+    template <class Between>
+    void look_for(const needles& wanted, std::string_view text, specials how, std::vector<token_id>& out,
+                  Between&& between) const;
     void encode_text(std::string_view text, scratch& work, std::vector<token_id>& out) const;
     void encode_word(std::string_view word, scratch& work, std::vector<token_id>& out) const;
 
@@ -76,15 +91,11 @@ private:
     std::vector<std::uint8_t> special_;    // by id
     std::array<std::int32_t, 256> byte_{}; // the token of a single byte; -1: the vocabulary has none
     std::vector<merge> merges_;            // open addressing; a power of two; joined == none: empty
-    struct needle {
-        std::uint32_t id;
-        bool always; // user-defined tokens are tokens even in text
-    };
-    std::vector<needle> needles_; // longest first
+    needles as_written_, as_composed_; // in the text as it came, then in what lies between, composed where it is to be
+    bool composes_ = false;            // text is brought into normalization form C
     pretokenizer words_ = pretokenizer::smollm;
     std::vector<std::uint32_t> whole_; // tokens that words are before any merge, by their bytes; may be none
-    std::array<bool, 256> needle_begins_{};
-    std::optional<token_id> begin_, end_;
+    text_frame frame_;
 };
 
 // Turns tokens into text as they come, never showing half a character. What can no longer become UTF-8 is shown as

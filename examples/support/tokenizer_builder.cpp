@@ -40,8 +40,17 @@ outcome<tokenizer> tokenizer_builder::build(const tokenizer_parts& parts) {
 
 std::optional<fault> tokenizer_builder::assemble(const tokenizer_parts& parts) {
     out_.words_ = parts.words;
-    if (auto why = tokens(parts.texts, parts.types)) return why;
+    out_.composes_ = parts.composes;
+    if (auto why = tokens(parts)) return why;
     if (auto why = merges(parts.merges)) return why;
+    if (!parts.begin.empty()) {
+        const auto found = ids_.find(parts.begin);
+        if (found == ids_.end())
+            return make_fault(errc::corrupt,
+                              "texts are to begin with " + in_quotes(parts.begin) + ", which is not in the vocabulary");
+        out_.frame_.begin = static_cast<token_id>(found->second);
+        out_.frame_.begins = true;
+    }
     if (!parts.whole_words) return {};
     for (std::uint32_t id = 0; id < out_.size(); ++id)
         if (parts.types[id] == normal) out_.whole_.push_back(id);
@@ -49,8 +58,9 @@ std::optional<fault> tokenizer_builder::assemble(const tokenizer_parts& parts) {
     return {};
 }
 
-std::optional<fault> tokenizer_builder::tokens(std::span<const std::string_view> texts,
-                                               std::span<const std::int64_t> types) {
+std::optional<fault> tokenizer_builder::tokens(const tokenizer_parts& parts) {
+    const auto& texts = parts.texts;
+    const auto& types = parts.types;
     if (texts.empty() || texts.size() > vocabulary_max || types.size() != texts.size())
         return make_fault(errc::corrupt, "the vocabulary has " + std::to_string(texts.size()) + " tokens and " +
                                              std::to_string(types.size()) + " types");
@@ -65,9 +75,10 @@ std::optional<fault> tokenizer_builder::tokens(std::span<const std::string_view>
         const std::size_t from = out_.bytes_.size();
         if (type == control || type == unknown || type == user_defined) {
             out_.bytes_ += text;
-            out_.needles_.push_back({id, type == user_defined});
-            out_.needle_begins_[static_cast<unsigned char>(text[0])] = true;
-        } else if (type == normal || type == unused) {
+            auto& wanted = id < parts.composed.size() && parts.composed[id] ? out_.as_composed_ : out_.as_written_;
+            wanted.list.push_back({id, type == user_defined});
+            wanted.begins[static_cast<unsigned char>(text[0])] = true;
+        } else if (type == normal) {
             for (std::size_t at = 0; at < text.size();) {
                 const code_point read = read_utf8(text, at);
                 if (read.length == 0 || read.code >= characters.size() || characters[read.code] < 0)
@@ -78,7 +89,7 @@ std::optional<fault> tokenizer_builder::tokens(std::span<const std::string_view>
             }
             if (out_.bytes_.size() == from + 1)
                 out_.byte_[static_cast<unsigned char>(out_.bytes_[from])] = static_cast<std::int32_t>(id);
-        } else {
+        } else if (type != unused) { // those stand for nothing, as in llama.cpp
             return make_fault(errc::unsupported, "token " + std::to_string(id) + " is of type " + std::to_string(type) +
                                                      ", which a byte-level vocabulary does not have");
         }
@@ -87,10 +98,11 @@ std::optional<fault> tokenizer_builder::tokens(std::span<const std::string_view>
         out_.ends_.push_back(static_cast<std::uint32_t>(out_.bytes_.size()));
         out_.special_.push_back(type == control || type == unknown);
     }
-    std::ranges::sort(out_.needles_, [&](const auto& a, const auto& b) { // longest first, then by id
-        const std::size_t left = texts[a.id].size(), right = texts[b.id].size();
-        return left != right ? left > right : a.id < b.id;
-    });
+    for (auto* wanted : {&out_.as_written_, &out_.as_composed_})
+        std::ranges::sort(wanted->list, [&](const auto& a, const auto& b) { // longest first, then by id
+            const std::size_t left = texts[a.id].size(), right = texts[b.id].size();
+            return left != right ? left > right : a.id < b.id;
+        });
     return {};
 }
 

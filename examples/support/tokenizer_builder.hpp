@@ -23,7 +23,10 @@ struct tokenizer_parts {
     std::vector<std::int64_t> types;
     std::vector<std::pair<std::string_view, std::string_view>> merges;
     pretokenizer words;
-    bool whole_words; // a word that is a token is that token, whatever the merges say
+    bool whole_words;           // a word that is a token is that token, whatever the merges say
+    bool composes = false;      // text is brought into normalization form C
+    std::vector<bool> composed; // by id: an added token that is found in such text, not before; may be short
+    std::string_view begin;     // the token that a text by itself starts with; empty: none
 };
 
 class tokenizer_builder {
@@ -41,8 +44,9 @@ public:
 
 private:
     std::optional<fault> assemble(const tokenizer_parts& parts);
-    std::optional<fault> tokens(std::span<const std::string_view> texts, std::span<const std::int64_t> types);
+    std::optional<fault> tokens(const tokenizer_parts& parts);
     std::optional<fault> merges(std::span<const std::pair<std::string_view, std::string_view>> pairs);
+    std::optional<fault> frame(const gguf& file);
     std::optional<fault> named(const gguf& file, std::string_view key, std::optional<token_id>& into) const;
 
     tokenizer out_;

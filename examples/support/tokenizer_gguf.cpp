@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include <support/gguf.hpp>
 #include <support/tokenizer_builder.hpp>
 
 namespace ashlar::support {
@@ -25,8 +26,7 @@ outcome<tokenizer> tokenizer_builder::build(const gguf& file) {
                                                  in_quotes(*pre) +
                                                  "; only 'gpt2' with 'smollm', 'gpt-2', 'llama-bpe' or 'qwen2' is "
                                                  "built in");
-    for (const std::string_view key :
-         {"tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_space_prefix"})
+    for (const std::string_view key : {"tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_space_prefix"})
         if (const auto on = file.flag(key); on && *on)
             return make_fault(errc::unsupported,
                               "metadata '" + std::string(key) + "' asks for something that this tokenizer does not do");
@@ -36,14 +36,40 @@ outcome<tokenizer> tokenizer_builder::build(const gguf& file) {
     if (!types) return types.fault();
     const auto lines = file.texts("tokenizer.ggml.merges");
     if (!lines) return lines.fault();
-    tokenizer_parts parts{
-        std::move(texts).value(), std::move(types).value(), {}, words->second, words->second == pretokenizer::llama3};
+    tokenizer_parts parts{.texts = std::move(texts).value(),
+                          .types = std::move(types).value(),
+                          .merges = {},
+                          .words = words->second,
+                          .whole_words = words->second == pretokenizer::llama3,
+                          .composes = words->second == pretokenizer::qwen2, // as Qwen's own tokenizer.json has it
+                          .composed = {},
+                          .begin = {}};
     for (const auto line : *lines) parts.merges.push_back(halves(line));
     tokenizer_builder work;
     if (auto why = work.assemble(parts)) return *why;
-    if (auto why = work.named(file, "tokenizer.ggml.bos_token_id", work.out_.begin_)) return *why;
-    if (auto why = work.named(file, "tokenizer.ggml.eos_token_id", work.out_.end_)) return *why;
+    if (auto why = work.frame(file)) return *why;
     return std::move(work.out_);
+}
+
+std::optional<fault> tokenizer_builder::frame(const gguf& file) {
+    auto& frame = out_.frame_;
+    std::optional<token_id> turn;
+    if (auto why = named(file, "tokenizer.ggml.bos_token_id", frame.begin)) return why;
+    if (auto why = named(file, "tokenizer.ggml.eos_token_id", frame.end)) return why;
+    if (auto why = named(file, "tokenizer.ggml.eot_token_id", turn)) return why;
+    for (const auto& id : {frame.end, turn})
+        if (id) frame.ends.push_back(*id);
+    constexpr std::string_view key = "tokenizer.ggml.add_bos_token";
+    if (!file.has(key)) { // llama.cpp's default
+        frame.begins = out_.words_ == pretokenizer::llama3 && frame.begin;
+        return {};
+    }
+    const auto begins = file.flag(key);
+    if (!begins) return begins.fault();
+    if (*begins && !frame.begin)
+        return make_fault(errc::corrupt, "metadata '" + std::string(key) + "' is set, but no 'bos_token_id' is there");
+    frame.begins = *begins;
+    return {};
 }
 
 std::optional<fault> tokenizer_builder::named(const gguf& file, std::string_view key,

@@ -5,14 +5,15 @@
 #include <utility>
 
 #include <support/json.hpp>
+#include <support/nfc.hpp>
 #include <support/tokenizer_builder.hpp>
 
 namespace ashlar::support {
 namespace {
 using nlohmann::json;
 
-fault unsupported(const std::string& what) { return make_fault(errc::unsupported, "tokenizer.json: " + what); }
-fault damaged(const std::string& what) { return make_fault(errc::corrupt, "tokenizer.json: " + what); }
+fault unsupported(const std::string& what) { return make_fault(errc::unsupported, what); }
+fault damaged(const std::string& what) { return make_fault(errc::corrupt, what); }
 
 // What an object says under a key; null where it says nothing.
 const json& at(const json& object, const char* key) {
@@ -69,15 +70,44 @@ std::optional<fault> read_tokens(const json& file, tokenizer_parts& parts) {
         for (const char* key : {"single_word", "lstrip", "rstrip"})
             if (on(token, key))
                 return unsupported("added token " + in_quotes(text_of(text)) + " asks for '" + key + "'");
-        if (!put(text_of(text), at(token, "id"), on(token, "special") ? control : user_defined))
-            return damaged("the id of added token " + in_quotes(text_of(text)) + " is not its own");
+        const std::string_view content = text_of(text);
+        if (!put(content, at(token, "id"), on(token, "special") ? control : user_defined))
+            return damaged("the id of added token " + in_quotes(content) + " is not its own");
+        if (!on(token, "normalized")) continue;
+        if (parts.composes && nfc(content) != content)
+            return unsupported("added token " + in_quotes(content) + " is to be normalised, and is not NFC");
+        const auto id = at(token, "id").get<std::size_t>();
+        if (id >= parts.composed.size()) parts.composed.resize(id + 1);
+        parts.composed[id] = true;
     }
     return {}; // a hole is an empty text, which the builder refuses
+}
+
+// What a text by itself begins with ("single" of a "TemplateProcessing"); nothing may follow it.
+std::optional<fault> read_frame(const json& step, tokenizer_parts& parts) {
+    const json& type = at(step, "type");
+    if (step.is_null() || type == "ByteLevel") return {}; // that changes offsets only
+    if (type == "Sequence" && at(step, "processors").is_array()) {
+        for (const json& each : at(step, "processors"))
+            if (auto why = read_frame(each, parts)) return why;
+        return {};
+    }
+    const json& single = at(step, "single");
+    if (type != "TemplateProcessing" || !single.is_array() || single.empty() || single.size() > 2 ||
+        at(at(single.back(), "Sequence"), "id") != "A")
+        return unsupported("the post-processor does something else than to begin a text with one token");
+    if (single.size() == 1) return {};
+    const json& name = at(at(single.front(), "SpecialToken"), "id");
+    const json& ids = at(at(at(step, "special_tokens"), name.is_string() ? text_of(name).data() : ""), "ids");
+    if (!ids.is_array() || ids.size() != 1 || !is_id(ids[0]) || ids[0] >= parts.texts.size())
+        return damaged("the post-processor begins a text with what is no token");
+    parts.begin = parts.texts[ids[0].get<std::size_t>()];
+    return {};
 }
 } // namespace
 
 outcome<tokenizer> tokenizer::from_json(std::string_view text) {
-    const auto read = read_json(text, "tokenizer.json");
+    const auto read = read_json(text, "the file");
     if (!read) return read.fault();
     const json& model = at(*read, "model");
     if (at(model, "type") != "BPE") return unsupported("the model is no BPE");
@@ -89,8 +119,16 @@ outcome<tokenizer> tokenizer::from_json(std::string_view text) {
     if (!normalizer.is_null() && at(normalizer, "type") != "NFC") return unsupported("the text is to be normalised");
     const auto words = pretokenizer_of(at(*read, "pre_tokenizer"));
     if (!words) return unsupported("the pre-tokenizer is none of those of GPT-2, SmolLM, Llama 3 and Qwen2");
-    tokenizer_parts parts{{}, {}, {}, *words, on(model, "ignore_merges")};
+    tokenizer_parts parts{.texts = {},
+                          .types = {},
+                          .merges = {},
+                          .words = *words,
+                          .whole_words = on(model, "ignore_merges"),
+                          .composes = !normalizer.is_null(),
+                          .composed = {},
+                          .begin = {}};
     if (auto why = read_tokens(*read, parts)) return *why;
+    if (auto why = read_frame(at(*read, "post_processor"), parts)) return *why;
     const json& merges = at(model, "merges");
     if (!merges.is_array()) return damaged("there are no 'merges'");
     for (const auto& merge : merges) { // "a b", or since 2024 ["a", "b"]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checkpoints of Hugging Face's kind: whatever the bytes are, as a safetensors file, as config.json and as an index of
-// shards, what is promised lies within them, or there is an error with a sentence.
+// Checkpoints of Hugging Face's kind: whatever the bytes are, as a safetensors file and as each of the JSON files
+// beside one, what is promised lies within them, or there is an error with a sentence.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
-#include <support/checkpoint.hpp>
+#include <support/checkpoint_config.hpp>
 #include <support/safetensors.hpp>
 
 using namespace ashlar;
@@ -45,8 +45,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     if (const auto shards = support::shards_of_index(text); given(shards))
         for (const auto& [tensor, shard] : *shards) require(!shard.empty() && shard.find('/') == std::string::npos);
-    model::llama_facts facts{};
-    facts.layers = 3;
-    require(support::gguf_name(text, facts).size() < 64);
+    if (const auto words = support::checkpoint_words::parse(text); given(words))
+        require(!words->chat || words->chat->size() <= size);
+    if (const auto ends = support::end_tokens_of(text); given(ends))
+        for (const auto id : *ends) require(id >= 0);
     return 0;
 }

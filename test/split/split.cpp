@@ -21,7 +21,7 @@
 #include <ashlar/ofi.hpp>
 #endif
 
-#include <support/gguf.hpp>
+#include <support/model_file.hpp>
 #include <support/thread_pool.hpp>
 
 // libfabric 1.17 keeps fi_info copies of its own after every object of ours is closed.
@@ -292,7 +292,7 @@ TEST_CASE("a tiny random model answers the same split and unified, bit for bit")
 TEST_CASE("the quickstart's model answers the same split and unified, bit for bit") {
     const char* path = std::getenv("ASHLAR_MODEL");
     REQUIRE_MESSAGE(path, "set ASHLAR_MODEL to a GGUF file (examples/support/fetch_model prints one)");
-    const auto file = al::support::gguf_file::open(path);
+    const auto file = al::support::model_file::open(path);
     REQUIRE_MESSAGE(file, file.fault().sentence);
     const auto facts = file->facts();
     REQUIRE(facts);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <support/gguf.hpp>
 #include <support/tiny_gguf.hpp>
 #include <support/tokenizer.hpp>
 #include <support/unicode.hpp>
@@ -231,6 +232,57 @@ TEST_CASE("the longest chain of merges on the longest word takes no quadratic ti
     CHECK(words->decode(list, false) == text);
 }
 
+TEST_CASE("a file says where texts begin and end; Llama 3's begin with a token unless it says no") {
+    const auto frame = [](const char* pre, auto&& add) {
+        auto vocabulary = small();
+        vocabulary.pre = pre;
+        const auto words = from(vocabulary, [&](auto& w) {
+            w.u32("tokenizer.ggml.bos_token_id", start), w.u32("tokenizer.ggml.eos_token_id", end);
+            w.u32("tokenizer.ggml.eot_token_id", tool);
+            add(w);
+        });
+        REQUIRE(words);
+        return words->frame();
+    };
+    const auto nothing = [](auto&) {};
+    const auto yes = [](auto& w) { w.template number<std::uint8_t>("tokenizer.ggml.add_bos_token", 7, 1); };
+    const auto no = [](auto& w) { w.template number<std::uint8_t>("tokenizer.ggml.add_bos_token", 7, 0); };
+    CHECK(frame("smollm", nothing).begin == start);
+    CHECK(frame("smollm", nothing).end == end);
+    CHECK(frame("smollm", nothing).ends == ids({end, tool}));
+    CHECK_FALSE(frame("smollm", nothing).begins);
+    CHECK(frame("llama-bpe", nothing).begins);
+    CHECK(frame("smollm", yes).begins);
+    CHECK_FALSE(frame("llama-bpe", no).begins);
+}
+
+TEST_CASE("Qwen's words are read in normalization form C, and what is no UTF-8 stays what it was") {
+    auto vocabulary = small();
+    const auto encode = [&](const char* pre, const char* text) {
+        vocabulary.pre = pre;
+        const auto words = from(vocabulary);
+        REQUIRE(words);
+        return words->decode(words->encode(text, specials::as_text), false);
+    };
+    CHECK(encode("qwen2", "e\u0301the[tool]a\u030a") == "\u00e9the[tool]\u00e5");
+    CHECK(encode("llama-bpe", "e\u0301") == "e\u0301");
+    CHECK(encode("qwen2", "\xff"
+                          "e\u0301\xcc") == "\ufffd\u00e9\ufffd");
+}
+
+TEST_CASE("a vocabulary is padded with tokens that stand for nothing") {
+    auto words = from(small());
+    REQUIRE(words);
+    const auto size = words->size();
+    words->pad(size + 3);
+    CHECK(words->size() == size + 3);
+    CHECK(words->bytes_of(static_cast<token_id>(size)).empty());
+    CHECK(words->bytes_of(tool) == "[tool]");
+    CHECK(words->decode(ids({the, static_cast<token_id>(size + 2), the}), false) == "thethe");
+    words->pad(1);
+    CHECK(words->size() == size + 3);
+}
+
 TEST_CASE("another tokenizer, and what this one does not do, is refused in words") {
     const auto refused = [](auto&& add, errc code) {
         const auto words = from(small(), add);
@@ -238,7 +290,8 @@ TEST_CASE("another tokenizer, and what this one does not do, is refused in words
         CHECK(words.fault().what.code == code);
         CHECK(words.fault().sentence.size() > 10);
     };
-    refused([](auto& w) { w.template number<std::uint8_t>("tokenizer.ggml.add_bos_token", 7, 1); }, errc::unsupported);
+    refused([](auto& w) { w.template number<std::uint8_t>("tokenizer.ggml.add_bos_token", 7, 1); }, errc::corrupt);
+    refused([](auto& w) { w.template number<std::uint8_t>("tokenizer.ggml.add_eos_token", 7, 1); }, errc::unsupported);
     refused([](auto& w) { w.template number<std::uint8_t>("tokenizer.ggml.add_space_prefix", 7, 1); },
             errc::unsupported);
     refused([](auto& w) { w.u32("tokenizer.ggml.eos_token_id", 100000); }, errc::corrupt);

@@ -49,6 +49,22 @@ TEST_CASE("merges of both spellings are read, added tokens are special or always
     CHECK_FALSE(words->is_special(5));
 }
 
+TEST_CASE("added tokens that are not to be normalised are found first") {
+    file f;
+    f.added = R"({"id":4,"content":"ba","special":false,"normalized":false},)"
+              R"({"id":5,"content":"abab","special":false,"normalized":true})";
+    const auto encode = [&](const char* text) { return tokenizer::from_json(f.text())->encode(text, specials::parse); };
+    CHECK(encode("abab") == std::vector<token_id>{0, 4, 1});
+    f.added = R"({"id":4,"content":"ba","special":false,"normalized":true},)"
+              R"({"id":5,"content":"abab","special":false,"normalized":true})";
+    CHECK(encode("abab") == std::vector<token_id>{5});
+    f.normalizer = R"({"type":"NFC"})";
+    CHECK(encode("abab") == std::vector<token_id>{5});
+    CHECK(encode("baa\u030a") == std::vector<token_id>{4}); // no token has a byte of the composed letter
+    f.added = R"({"id":4,"content":"a\u030a","special":false,"normalized":true})";
+    CHECK(refused(f) == errc::unsupported);
+}
+
 TEST_CASE("a word that is a token needs no merges where the file says so") {
     file f;
     f.merges = "\"a b\"";
