@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// golden.tokenizer: our token ids are the reference's on every committed string, control tokens parsed and not; and
-// decoding gives back every string that is UTF-8, except those with a byte that no token of the vocabulary stands for:
-// the reference leaves such bytes out, and so do we.
+// golden.tokenizer: our token ids are the reference's on every committed string, control tokens parsed and not, from
+// the GGUF and from a tokenizer.json of the same words; and decoding gives back every string that is UTF-8, except
+// those with a byte that no token of the vocabulary stands for: the reference leaves such bytes out, and so do we.
 #include <algorithm>
 
 #include <golden/golden.hpp>
@@ -57,6 +57,33 @@ void compare(const support::tokenizer& words, const char* file, bool utf8) {
     if (!in.done()) golden::stop(std::string(file) + " has bytes left over");
 }
 
+std::string in_json(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) out.append(c == '"' || c == '\\' ? "\\" : "").push_back(c);
+    return out += "\"";
+}
+
+// The words of a GGUF as tokenizer.json says them.
+std::string tokenizer_json(const support::gguf& file) {
+    const auto texts = file.texts("tokenizer.ggml.tokens"), merges = file.texts("tokenizer.ggml.merges");
+    const auto types = file.integers("tokenizer.ggml.token_type");
+    if (!texts || !merges || !types) golden::stop("the model has no words");
+    std::string added, vocabulary, pairs;
+    for (std::size_t id = 0; id < texts->size(); ++id) {
+        const std::string text = in_json((*texts)[id]), number = std::to_string(id);
+        vocabulary.append(id ? "," : "").append(text).append(":").append(number);
+        if ((*types)[id] == 1) continue;
+        added.append(added.empty() ? "" : ",").append("{\"content\":").append(text).append(",\"id\":").append(number);
+        added.append((*types)[id] == 3 ? ",\"special\":true}" : ",\"special\":false}");
+    }
+    for (const auto merge : *merges) pairs.append(pairs.empty() ? "" : ",").append(in_json(merge));
+    std::string out = R"({"pre_tokenizer":{"type":"Sequence","pretokenizers":[)"
+                      R"({"type":"Digits","individual_digits":true},)"
+                      R"({"type":"ByteLevel","add_prefix_space":false}]},"added_tokens":[)";
+    out.append(added).append(R"(],"model":{"type":"BPE","vocab":{)").append(vocabulary);
+    return out.append(R"(},"merges":[)").append(pairs).append("]}}");
+}
+
 } // namespace
 
 int main(int count, char** arguments) {
@@ -67,9 +94,14 @@ int main(int count, char** arguments) {
     compare(*words, "tokenizer.bin", true);
     const std::size_t valid = compared;
     compare(*words, "tokenizer_invalid.bin", false);
-    const bool pass = differences == 0 && valid >= 10000 && round_trips >= 10000;
-    std::printf("golden.tokenizer encodings=%zu invalid_utf8=%zu decoded_back=%zu differences=%zu %s\n", valid,
-                compared - valid, round_trips, differences, pass ? "pass" : "FAIL");
+    const std::size_t invalid = compared - valid;
+    const auto other = support::tokenizer::from_json(tokenizer_json(file.directory()));
+    if (!other) golden::stop("tokenizer.json: " + other.fault().sentence);
+    compare(*other, "tokenizer.bin", true);
+    compare(*other, "tokenizer_invalid.bin", false);
+    const bool pass = differences == 0 && valid >= 10000 && round_trips >= 20000;
+    std::printf("golden.tokenizer encodings=%zu invalid_utf8=%zu decoded_back=%zu differences=%zu %s\n", valid, invalid,
+                round_trips, differences, pass ? "pass" : "FAIL");
     if (json)
         std::printf("{\"ours\": %zu, \"peer\": null, \"ratio\": null, \"min\": %zu, \"max\": %zu, \"n\": %zu, "
                     "\"strings\": %zu}\n",
