@@ -128,6 +128,13 @@ FIGURES = [
         builds=("ashlar-serve",),
     ),
     Figure(
+        id="serve.formats",
+        what="resident MiB above weights' files and pool, worst of 14 formats; left: 64 MiB - that",
+        bar="left >= 0, n >= 14",
+        command=("{python}", "{root}/bench/serve_formats.py", "{build}/bin/ashlar-serve"),
+        builds=("ashlar-serve",),
+    ),
+    Figure(
         id="json.valid",
         what="tokens/s of answers under 50 JSON schemas / of free text as long; valid_percent: of all 50",
         bar="ratio >= 0.9, valid_percent == 100, schemas >= 50",
