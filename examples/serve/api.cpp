@@ -47,8 +47,8 @@ http_headers with(http_headers headers, const char* name, std::string value) {
     return headers;
 }
 
-wire::sampling sampling_of(const generation& ask, std::uint32_t prompt_tokens, std::uint32_t number, std::uint64_t seed,
-                           const std::vector<token_id>& ends) {
+wire::sampling sampling_of(const generation& ask, std::uint32_t prompt_tokens, std::uint32_t max_tokens,
+                           std::uint32_t number, std::uint64_t seed, const std::vector<token_id>& ends) {
     const bool echoes = ask.echo && ask.logprobs, scores = ask.prompt_logprobs && number == 0; // once for all choices
     wire::sampling how{.temperature = ask.temperature,
                        .top_p = ask.top_p,
@@ -57,6 +57,7 @@ wire::sampling sampling_of(const generation& ask, std::uint32_t prompt_tokens, s
                        .seed = number == 0 ? seed : ashlar::mix(seed, number),
                        .prompt_tokens = prompt_tokens,
                        .min_tokens = ask.min_tokens,
+                       .max_tokens = max_tokens,
                        .repetition = ask.repetition_penalty,
                        .frequency = ask.frequency_penalty,
                        .presence = ask.presence_penalty,
@@ -197,7 +198,7 @@ void api::generate(const std::string& body, bool chat, std::shared_ptr<exchange>
             s->tokens = each;
             s->prompt_tokens = static_cast<std::uint32_t>(each.size());
             s->max_tokens = ask.max_tokens.value_or(limits_.context - s->prompt_tokens);
-            s->how = sampling_of(ask, s->prompt_tokens, c, seed, words_.end_tokens());
+            s->how = sampling_of(ask, s->prompt_tokens, s->max_tokens, c, seed, words_.end_tokens());
             s->text = text_stream(ask.stop, ask.include_stop);
             choices.push_back(std::move(s));
         }

@@ -50,12 +50,14 @@ ashlar::result<void> constraint::follow(std::span<const ashlar::token_id> genera
     return {};
 }
 
-void constraint::allowed(std::span<const ashlar::token_id> ends, std::span<std::uint64_t> bits) {
-    masks_->allowed(at_, bits);
-    if (!at_.complete()) return;
+bool constraint::allowed(std::span<const ashlar::token_id> ends, std::span<std::uint64_t> bits, std::uint32_t budget) {
+    masks_->allowed(at_, bits, budget);
+    const bool more = std::any_of(bits.begin(), bits.end(), [](std::uint64_t word) { return word != 0; });
+    if (!at_.complete()) return more;
     for (const auto token : ends) {
         if (token >= 0 && static_cast<std::uint32_t>(token) < words_->vocabulary()) ashlar::kernel::allow(bits, token);
     }
+    return more;
 }
 
 constraints::constraints(const std::string& model) : tree_(spellings(model)) {}

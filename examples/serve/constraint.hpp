@@ -36,9 +36,11 @@ public:
 
     // Reads what is new in `generated`, all tokens of the answer so far. unsupported: the grammar does not have them.
     ashlar::result<void> follow(std::span<const ashlar::token_id> generated);
-    // Sets the bits of tokens that may come next; of `ends` when the answer may end here.
-    void allowed(std::span<const ashlar::token_id> ends, std::span<std::uint64_t> bits);
-    bool finished() const { return at_.complete() && at_.finished(); }
+    // Sets the bits of tokens that may come next; of `ends` when the answer may end here. Within `budget`, tokens that
+    // may still be drawn with the one that ends it, the answer ends if any ending is known that fits. True: something
+    // else than an end may come.
+    bool allowed(std::span<const ashlar::token_id> ends, std::span<std::uint64_t> bits,
+                 std::uint32_t budget = ashlar::support::token_masks::without_end);
 
 private:
     std::shared_ptr<ashlar::support::token_masks> masks_;

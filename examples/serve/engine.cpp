@@ -567,9 +567,10 @@ private:
                          .position = position,
                          .chosen = {},
                          .top = {}};
-        const auto mask = mask_of(s, position);
+        bool over = false;
+        const auto mask = mask_of(s, position, over);
         if (!mask) return say(wire::item_failed{s.request, s.attempt, b.id, mask.error()});
-        may_stop = may_stop || (s.rule && s.rule->finished()); // nothing else is left to say
+        may_stop = may_stop || over; // nothing else is left to say
         said.chosen = model_.sample(i, s.how, std::span<const al::token_id>(s.tokens).first(position), may_stop, *mask);
         said.stop = may_stop && std::find(s.how.stop_tokens.begin(), s.how.stop_tokens.end(), said.chosen.token) !=
                                     s.how.stop_tokens.end();
@@ -577,14 +578,15 @@ private:
         say(std::move(said));
     }
 
-    // Which tokens a grammar allows at `position`; empty: there is no grammar. unsupported: none.
-    al::result<std::span<const std::uint64_t>> mask_of(sequence& s, std::uint32_t position) {
+    // Which tokens a grammar allows at `position`; empty: there is no grammar. unsupported: none. `over`: only an end.
+    al::result<std::span<const std::uint64_t>> mask_of(sequence& s, std::uint32_t position, bool& over) {
         if (!s.rule) return std::span<const std::uint64_t>{};
         const auto from = std::min(s.how.prompt_tokens, position);
         if (const auto read = s.rule->follow(std::span(s.tokens).subspan(from, position - from)); !read)
             return read.error();
         allowed_.resize(grammars_.words());
-        s.rule->allowed(s.how.stop_tokens, allowed_);
+        const std::uint32_t generated = position - from, most = s.how.max_tokens;
+        over = !s.rule->allowed(s.how.stop_tokens, allowed_, most - std::min(most, generated));
         if (std::all_of(allowed_.begin(), allowed_.end(), [](std::uint64_t word) { return word == 0; }))
             return al::error{al::errc::unsupported, al::origin::app};
         return std::span<const std::uint64_t>(allowed_);

@@ -31,7 +31,7 @@ namespace serve::wire {
 
 namespace al = ashlar;
 
-inline constexpr std::uint32_t version = 3;
+inline constexpr std::uint32_t version = 4;
 
 // Roles by the words of the command line, the peers file and the log.
 constexpr std::string_view role_name(al::sched::role as) {
@@ -133,6 +133,7 @@ struct sampling {
     std::uint64_t seed = 0;
     std::uint32_t prompt_tokens = 0; // of the request: generated tokens are counted from here
     std::uint32_t min_tokens = 0;    // none of late_tokens before so many
+    std::uint32_t max_tokens = 0;    // after which it is cut
     float repetition = 1, frequency = 0, presence = 0;
     bool logprobs = false;
     std::uint32_t top_logprobs = 0;
@@ -149,6 +150,7 @@ struct sampling {
                                               &sampling::seed,
                                               &sampling::prompt_tokens,
                                               &sampling::min_tokens,
+                                              &sampling::max_tokens,
                                               &sampling::repetition,
                                               &sampling::frequency,
                                               &sampling::presence,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GBNF that anybody may send: an error with a sentence, or a machine whose masks are what its matcher says, token by
-// token, along a text that the input itself chooses.
+// token, along a text that the input itself chooses; and one that ends within its budget.
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -45,12 +45,27 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             support::matcher copy = at;
             const auto accepted = copy.accept(tokens[t]);
             unsure = unsure || (!accepted && accepted.error().code == errc::exhausted);
-            if (!unsure) require((bits[t / 64] >> t % 64 & 1) == accepted.has_value());
+            const bool allowed = bits[t / 64] >> t % 64 & 1;
+            if (!unsure && allowed != accepted.has_value())
+                require(!allowed && masks.ending(copy) == support::endings::never);
             if (accepted) can.push_back(static_cast<token_id>(t));
         }
         if (can.empty()) return require(unsure || at.complete() || at.stacks().deepest == support::ways::depth_max), 0;
         if (unsure) return 0;
         require(at.accept(words.bytes(can[(size ? data[step % size] : 0u) % can.size()])).has_value());
+    }
+    support::matcher again(machine);
+    const auto least = masks.ending(again);
+    for (auto left = least + 1 + (size ? data[0] % 4 : 0); least < 16; --left) {
+        masks.allowed(again, bits, left);
+        std::vector<token_id> can;
+        for (std::size_t t = 0; t < tokens.size(); ++t) {
+            if (bits[t / 64] >> t % 64 & 1) can.push_back(static_cast<token_id>(t));
+        }
+        require(left > 0 && (!can.empty() || again.complete()));
+        if (can.empty()) break;
+        const auto chosen = can[(size ? data[left % size] : 0u) % can.size()];
+        if (!again.accept(words.bytes(chosen))) return require(again.stacks().too_many), 0;
     }
     return 0;
 }

@@ -35,6 +35,7 @@ wire::reserve some_reserve() {
              .seed = ~0ull,
              .prompt_tokens = 3,
              .min_tokens = 1,
+             .max_tokens = 2,
              .repetition = 1.1f,
              .frequency = -0.5f,
              .presence = 0.25f,

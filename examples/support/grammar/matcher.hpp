@@ -45,6 +45,8 @@ public:
     void cut(std::size_t size) { stacks_.resize(size); }
     void compact(set& live); // nothing else refers to a stack
     std::uint32_t depth(std::uint32_t stack) const { return stacks_[stack].depth; }
+    std::uint32_t below(std::uint32_t stack) const { return stacks_[stack].below; }
+    std::uint32_t back(std::uint32_t stack) const { return stacks_[stack].back; } // where its top goes on
     // Of the deepest push since it was set to 0; whether ways_max was met.
     std::uint32_t deepest = 0;
     bool too_many = false;

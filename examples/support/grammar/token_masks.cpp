@@ -2,72 +2,81 @@
 #include <support/grammar/token_masks.hpp>
 
 #include <algorithm>
-#include <limits>
-#include <numeric>
 #include <utility>
 
 #include <ashlar/core/assert.hpp>
 
 namespace ashlar::support {
 
-token_tree::token_tree(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {
-    constexpr std::size_t longest = std::numeric_limits<std::uint16_t>::max();
-    for (std::size_t i = 0; i < tokens_.size(); ++i) {
-        if (!tokens_[i].empty() && tokens_[i].size() <= longest) order_.push_back(static_cast<token_id>(i));
-    }
-    std::sort(order_.begin(), order_.end(), [this](token_id a, token_id b) {
-        const int sign = bytes(a).compare(bytes(b));
-        return sign != 0 ? sign < 0 : a < b;
-    });
-    std::vector<std::uint32_t> path; // nodes from the root to the last token's end
-    for (std::uint32_t i = 0; i < order_.size(); ++i) {
-        const std::string_view text = bytes(order_[i]);
-        const std::string_view before = i ? bytes(order_[i - 1]) : std::string_view();
-        std::size_t shared = 0;
-        while (shared < std::min(text.size(), before.size()) && text[shared] == before[shared]) ++shared;
-        for (; path.size() > shared; path.pop_back())
-            nodes_[path.back()].end = static_cast<std::uint32_t>(nodes_.size());
-        for (std::size_t d = shared; d < text.size(); ++d) {
-            path.push_back(static_cast<std::uint32_t>(nodes_.size()));
-            nodes_.push_back({0, i, static_cast<std::uint16_t>(d + 1), static_cast<std::uint8_t>(text[d])});
-        }
-        depth_max_ = std::max(depth_max_, static_cast<std::uint32_t>(text.size()));
-    }
-    for (; !path.empty(); path.pop_back()) nodes_[path.back()].end = static_cast<std::uint32_t>(nodes_.size());
-    nodes_.push_back({0, static_cast<std::uint32_t>(order_.size()), 0, 0});
-}
-
 token_masks::token_masks(std::shared_ptr<const automaton> machine, const token_tree& words, std::size_t bytes_max)
-    : machine_(std::move(machine)), words_(&words),
+    : machine_(std::move(machine)), words_(&words), ends_(*machine_, words),
+      known_(ends_.tokens(machine_->start()) == endings::never ? endings::never : endings::never - 1),
       kept_max_(std::max<std::size_t>(8, bytes_max / (words.vocabulary() / 8 + 64))), levels_(words.depth_max() + 1),
       ways_(*machine_) {}
 
-void token_masks::walk(std::span<std::uint64_t> bits, std::vector<token_id>* open) {
+void token_masks::cut(std::size_t stacks) {
+    ways_.cut(stacks);
+    if (below_.size() > stacks) below_.resize(stacks);
+}
+
+const token_masks::rest& token_masks::below(const ways& of, std::uint32_t stack) {
+    if (below_.empty()) below_.push_back({0, 0});                               // the bottom
+    for (auto s = static_cast<std::uint32_t>(below_.size()); s <= stack; ++s) { // on earlier ones each
+        const rest& under = below_[of.below(s)];
+        below_.push_back({endings::sum(under.tokens, ends_.tokens(of.back(s))),
+                          std::max(under.deepest, of.depth(of.below(s)) + ends_.depth(of.back(s)))});
+    }
+    return below_[stack];
+}
+
+std::uint32_t token_masks::ending(const ways& of, const ways::set& at) {
+    if (at.complete) return 0;
+    std::uint32_t least = endings::never;
+    for (const auto& way : at.open) {
+        const rest& under = below(of, way.stack);
+        const auto deepest = std::max(under.deepest, of.depth(way.stack) + ends_.depth(way.state));
+        deepest_ = std::max(deepest_, deepest);
+        if (deepest <= ways::depth_max) least = std::min(least, endings::sum(under.tokens, ends_.tokens(way.state)));
+    }
+    return least;
+}
+
+std::uint32_t token_masks::ending(const matcher& where) {
+    below_.clear();
+    return ending(where.stacks(), where.at());
+}
+
+void token_masks::walk(std::span<std::uint64_t> bits, std::vector<token_id>* open, std::uint32_t most) {
     levels_[0].stacks = ways_.size();
     levels_[0].left = false;
     for (std::uint32_t i = 0; i < words_->size(); ++visited_) {
         const auto& node = words_->at(i);
         const level& from = levels_[node.depth - 1u];
         level& to = levels_[node.depth];
-        ways_.cut(from.stacks);
+        cut(from.stacks);
         ways_.step(from.at, node.byte, to.at);
         to.stacks = ways_.size();
-        const bool passes = !to.at.dead();
+        const bool lives = !to.at.dead();
         to.left = from.left || to.at.complete;
-        if (!passes && !from.left) {
+        if (!lives && !from.left) {
             i = node.end;
             continue;
         }
-        for (const token_id token : words_->ending_at(i)) {
-            const auto at = static_cast<std::size_t>(token);
-            if (passes)
-                bits[at / 64] |= std::uint64_t{1} << at % 64;
-            else if (open)
-                open->push_back(token);
+        if (const auto tokens = words_->ending_at(i); !tokens.empty()) {
+            const auto least = lives ? ending(ways_, to.at) : endings::never;
+            const bool passes = lives && least <= most;
+            if (passes) longest_ = std::max(longest_, least);
+            for (const token_id token : tokens) {
+                const auto at = static_cast<std::size_t>(token);
+                if (passes)
+                    bits[at / 64] |= std::uint64_t{1} << at % 64;
+                else if (open && from.left)
+                    open->push_back(token);
+            }
         }
         i = to.left && open ? i + 1 : to.at.open.empty() ? node.end : i + 1;
     }
-    ways_.cut(levels_[0].stacks);
+    cut(levels_[0].stacks);
 }
 
 const token_masks::local& token_masks::of(std::uint32_t state) {
@@ -76,10 +85,13 @@ const token_masks::local& token_masks::of(std::uint32_t state) {
     ++found_;
     local made{.bits = std::vector<std::uint64_t>((words_->vocabulary() + 63) / 64), .open = {}};
     ways_ = ways(*machine_);
+    below_.clear();
+    deepest_ = longest_ = 0;
     levels_[0].at.clear();
     levels_[0].at.open.push_back({state, ways::bottom}); // what is reached without a byte is a way of its own
-    walk(made.bits, &made.open);
-    made.deepest = ways_.deepest;
+    walk(made.bits, &made.open, known_);
+    made.deepest = std::max(ways_.deepest, deepest_);
+    made.longest = longest_;
     oldest_.push_back(state);
     return kept_.emplace(state, std::move(made)).first->second;
 }
@@ -101,26 +113,44 @@ std::size_t token_masks::prepare(std::uint64_t nodes) {
     return kept_.size();
 }
 
-void token_masks::allowed(const matcher& where, std::span<std::uint64_t> bits) {
+void token_masks::allowed(const matcher& where, std::span<std::uint64_t> bits, std::uint32_t budget) {
     ASHLAR_ASSERT(bits.size() == (words_->vocabulary() + 63) / 64);
     std::fill(bits.begin(), bits.end(), std::uint64_t{0});
     const auto has = [&](token_id token) {
         const auto at = static_cast<std::size_t>(token);
         return bits[at / 64] >> at % 64 & 1;
     };
+    std::uint32_t most = known_; // of an ending behind a token
+    if (const auto least = ending(where); least >= budget || least > known_) {
+        budget = without_end;
+        if (least > known_) most = endings::never;
+    }
+    const bool bound = budget != without_end;
+    if (bound) {
+        if (budget < 2) return; // it ends here
+        most = std::min(most, budget - 2);
+    }
     std::vector<token_id> open;
-    bool deep = false;
+    std::vector<std::uint32_t> longest; // behind each way's tokens
+    bool near = false;
     for (const auto& way : where.at().open) {
         const local& mask = of(way.state);
-        deep = deep || where.stacks().depth(way.stack) + mask.deepest > ways::depth_max;
+        // What a state allows may nest too deep here.
+        near = near || where.stacks().depth(way.stack) + mask.deepest > ways::depth_max;
+        longest.push_back(mask.longest);
         for (std::size_t i = 0; i < bits.size(); ++i) bits[i] |= mask.bits[i];
         open.insert(open.end(), mask.open.begin(), mask.open.end());
     }
-    if (deep) { // what a state allows may nest too deep here: everything is tried as it stands
+    below_.clear();
+    for (std::size_t i = 0; i < longest.size() && !near; ++i) {
+        const rest& under = below(where.stacks(), where.at().open[i].stack);
+        near = under.deepest > ways::depth_max || endings::sum(under.tokens, longest[i]) > most;
+    }
+    if (near) { // everything is tried as it stands
         std::fill(bits.begin(), bits.end(), std::uint64_t{0});
         ways_ = where.stacks();
         levels_[0].at = where.at();
-        return walk(bits, nullptr);
+        return walk(bits, nullptr, most);
     }
     std::erase_if(open, has);
     if (open.empty()) return;
@@ -139,13 +169,14 @@ void token_masks::allowed(const matcher& where, std::span<std::uint64_t> bits) {
         std::size_t d = 0;
         while (d < std::min(text.size(), known) && text[d] == before[d]) ++d;
         for (; d < text.size() && !levels_[d].at.dead(); ++d) {
-            ways_.cut(levels_[d].stacks);
+            cut(levels_[d].stacks);
             ways_.step(levels_[d].at, static_cast<std::uint8_t>(text[d]), levels_[d + 1].at);
             levels_[d + 1].stacks = ways_.size();
         }
         before = text, known = d;
         const auto at = static_cast<std::size_t>(token);
-        if (d == text.size() && !levels_[d].at.dead()) bits[at / 64] |= std::uint64_t{1} << at % 64;
+        if (d == text.size() && !levels_[d].at.dead() && ending(ways_, levels_[d].at) <= most)
+            bits[at / 64] |= std::uint64_t{1} << at % 64;
     }
 }
 

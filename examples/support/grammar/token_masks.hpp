@@ -8,6 +8,15 @@
 //     masks.prepare(2'000'000);                           // ahead: the states nearest to the start
 //     masks.allowed(where, bits);                         // where: a matcher; bits: (tokens + 63) / 64 words
 //
+// With a budget (tokens that may still be drawn, an end of text included) a token is allowed only if an ending fits
+// behind it. It holds: where an ending fits at all, a token is allowed, or the text is complete, and after any allowed
+// token an ending fits again. For let ending(place) be the least of what support::endings says of its ways, their
+// stacks' shares added; an ending fits in n tokens when ending + 1 <= n. If it fits, take the way that has the least:
+// complete, or the first token of its chosen ending leads to a place where ending is lower by one at least, so that it
+// fits in n - 1; and what is allowed is just what fits in n - 1. A budget that no known ending fits in binds nothing.
+// Far from the end this costs a comparison: each mask knows the longest ending behind its tokens. The exception: more
+// ways than ways_max.
+//
 // Masks are kept up to `bytes_max`; the oldest goes first. Not for several threads at once.
 #pragma once
 
@@ -16,49 +25,26 @@
 #include <deque>
 #include <memory>
 #include <span>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include <ashlar/core/ids.hpp>
 
+#include <support/grammar/endings.hpp>
 #include <support/grammar/matcher.hpp>
+#include <support/grammar/token_tree.hpp>
 
 namespace ashlar::support {
 
-// The tokens as a tree of their bytes, in preorder. Immutable.
-class token_tree {
-public:
-    explicit token_tree(std::vector<std::string> tokens);
-
-    struct node {
-        std::uint32_t end;    // behind the last node below this one
-        std::uint32_t tokens; // where those that end here begin in order()
-        std::uint16_t depth;  // bytes up to here, from 1
-        std::uint8_t byte;
-    };
-    std::uint32_t vocabulary() const { return static_cast<std::uint32_t>(tokens_.size()); }
-    std::string_view bytes(token_id token) const { return tokens_[static_cast<std::size_t>(token)]; }
-    std::uint32_t size() const { return static_cast<std::uint32_t>(nodes_.size()) - 1; }
-    const node& at(std::uint32_t i) const { return nodes_[i]; }
-    std::span<const token_id> ending_at(std::uint32_t i) const {
-        return std::span(order_).subspan(nodes_[i].tokens, nodes_[i + 1].tokens - nodes_[i].tokens);
-    }
-    std::uint32_t depth_max() const { return depth_max_; }
-
-private:
-    std::vector<std::string> tokens_;
-    std::vector<token_id> order_;
-    std::vector<node> nodes_;
-    std::uint32_t depth_max_ = 0;
-};
-
 class token_masks {
 public:
+    static constexpr std::uint32_t without_end = 0xffffffff; // a budget
+
     token_masks(std::shared_ptr<const automaton> machine, const token_tree& words, std::size_t bytes_max = 16 << 20);
 
-    void allowed(const matcher& where, std::span<std::uint64_t> bits);
+    void allowed(const matcher& where, std::span<std::uint64_t> bits, std::uint32_t budget = without_end);
+    // Tokens that certainly suffice to end the text here, the end of text not counted; endings::never: none are known.
+    std::uint32_t ending(const matcher& where);
     // Finds masks of states in the order of their distance from the start, until about so many nodes of the tree were
     // looked at or half the room is taken. Returns how many masks are there.
     std::size_t prepare(std::uint64_t nodes);
@@ -68,14 +54,24 @@ private:
     struct local {
         std::vector<std::uint64_t> bits{};
         std::vector<token_id> open{}; // depend on the stack, in the order of their bytes
-        std::uint32_t deepest = 0;    // stack that it took
+        std::uint32_t deepest = 0;    // stack that it takes, endings included
+        std::uint32_t longest = 0;    // ending behind one of its tokens, within the rule
+    };
+    struct rest { // of an ending, below a stack's top
+        std::uint32_t tokens, deepest;
     };
     const local& of(std::uint32_t state);
-    // From `levels_[0]`: sets bits of tokens that pass, appends those that leave the bottom to `open`.
-    void walk(std::span<std::uint64_t> bits, std::vector<token_id>* open);
+    // From `levels_[0]`: sets bits of tokens behind which an ending of at most `most` tokens is known, appends others
+    // that leave the bottom to `open`.
+    void walk(std::span<std::uint64_t> bits, std::vector<token_id>* open, std::uint32_t most);
+    const rest& below(const ways& of, std::uint32_t stack);
+    std::uint32_t ending(const ways& of, const ways::set& at);
+    void cut(std::size_t stacks);
 
     std::shared_ptr<const automaton> machine_;
     const token_tree* words_;
+    endings ends_;
+    std::uint32_t known_; // the longest ending to ask for: any that is known, or none where the start has none
     std::size_t kept_max_;
     std::unordered_map<std::uint32_t, local> kept_;
     std::deque<std::uint32_t> oldest_;
@@ -86,6 +82,8 @@ private:
     };
     std::vector<level> levels_;
     ways ways_;
+    std::vector<rest> below_; // by stack, as far as they were asked for; of ways_, or of what it is about to copy
+    std::uint32_t deepest_ = 0, longest_ = 0;
     std::uint64_t visited_ = 0, found_ = 0;
 };
 
