@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -15,6 +14,7 @@
 #include <support/grammar/gbnf.hpp>
 #include <support/grammar/number_range.hpp>
 #include <support/grammar/pattern.hpp>
+#include <support/grammar/schema_reader.hpp>
 #include <support/unicode.hpp>
 
 namespace ashlar::support {
@@ -37,18 +37,7 @@ json-ws ::= " "? | "\n" " "{0,20}
 
 namespace {
 
-using json = nlohmann::ordered_json;
-
-enum type : unsigned {
-    null_t = 1,
-    boolean_t = 2,
-    integer_t = 4,
-    fraction_t = 8,
-    string_t = 16,
-    array_t = 32,
-    object_t = 64
-};
-constexpr unsigned number_t = integer_t | fraction_t, all_types = 127;
+using namespace schema;
 
 constexpr std::string_view formats =
     R"(format-date ::= format-year "-" (format-31 | format-30 | "02-" format-28)
@@ -69,77 +58,12 @@ format-byte ::= [0-9] | [1-9] [0-9] | "1" [0-9] [0-9] | "2" [0-4] [0-9] | "25" [
 format-uri ::= "http" "s"? "://" format-hostname ("/" format-uri-char{0,24}){0,6} ("?" format-uri-char{1,24})?
 format-uri-char ::= [a-zA-Z0-9_.~-]
 )";
-const std::set<std::string> known_formats = {"date", "time", "date-time", "uuid", "hostname", "email", "ipv4", "uri"};
-
-const std::set<std::string> annotations = {"title",        "description", "default",     "examples",      "example",
-                                           "deprecated",   "readOnly",    "writeOnly",   "$comment",      "$defs",
-                                           "$schema",      "$id",         "definitions", "discriminator", "$vocabulary",
-                                           "externalDocs", "xml"};
-
-// What one way to satisfy a schema says. Sub-schemas are conjunctions, as JSON: true, false, or a schema object.
-struct demands {
-    unsigned types = all_types;
-    bool typed = false, whole = false;
-    unsigned about = 0; // types that a keyword is about
-    std::optional<std::vector<json>> choices;
-    std::vector<std::pair<std::string, json>> properties;
-    std::vector<std::string> required;
-    json additional = true;
-    bool additional_said = false;
-    std::vector<json> prefix;
-    json items = true;
-    bool items_said = false;
-    std::uint64_t min_items = 0, max_items = unbounded;
-    std::uint64_t min_length = 0, max_length = unbounded;
-    std::string pattern, format;
-    bool has_pattern = false;
-    std::optional<double> low, high;
-    bool low_open = false, high_open = false; // the bound itself is excluded
-    static constexpr std::uint64_t unbounded = ~std::uint64_t{0};
-
-    unsigned written() const { return typed || about == 0 ? types : types & about; }
-    const json* property(const std::string& name) const {
-        for (const auto& each : properties)
-            if (each.first == name) return &each.second;
-        return nullptr;
-    }
-    bool requires_it(const std::string& name) const {
-        return std::find(required.begin(), required.end(), name) != required.end();
-    }
-};
-
-unsigned type_of(const json& value) {
-    if (value.is_null()) return null_t;
-    if (value.is_boolean()) return boolean_t;
-    if (value.is_string()) return string_t;
-    if (value.is_array()) return array_t;
-    if (value.is_object()) return object_t;
-    if (value.is_number_integer()) return integer_t;
-    return value.get<double>() == std::floor(value.get<double>()) ? integer_t : fraction_t;
-}
-
-// Both at once.
-json conjunction(const json& a, const json& b) {
-    if (a == true || a == b) return b;
-    if (b == true) return a;
-    if (a == false || b == false) return false;
-    json all = json::array();
-    for (const json* each : {&a, &b}) {
-        if (each->size() == 1 && each->contains("allOf")) {
-            for (const json& part : (*each)["allOf"])
-                if (std::find(all.begin(), all.end(), part) == all.end()) all.push_back(part);
-        } else if (std::find(all.begin(), all.end(), *each) == all.end()) {
-            all.push_back(*each);
-        }
-    }
-    return all.size() == 1 ? all.front() : json{{"allOf", std::move(all)}};
-}
 
 std::string dumped(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 class compiler {
 public:
-    explicit compiler(const json& root) : root_(root) {}
+    explicit compiler(const json& root) : root_(root), reader_(root) {}
 
     std::string compile() {
         const auto start = rule_for(root_, "", "/");
@@ -153,394 +77,19 @@ public:
     }
 
 private:
-    static constexpr std::size_t alternatives_max = 256, rules_max = 4096, text_max = 1 << 19;
-    static constexpr int depth_max = 64;
+    static constexpr std::size_t rules_max = 4096, text_max = 1 << 19;
 
     struct work {
         std::string rule, place;
         std::vector<demands> ways;
     };
 
-    [[noreturn]] static void fail(errc code, const std::string& place, const std::string& why) {
-        throw make_fault(code, "at " + in_quotes(place.empty() ? "/" : place) + ": " + why);
-    }
-    [[noreturn]] static void wrong(const std::string& place, const std::string& keyword, const std::string& wanted) {
-        fail(errc::corrupt, place, "'" + keyword + "' must be " + wanted);
-    }
-
-    // ---- what a schema demands
-
-    const json& referred(const std::string& ref, const std::string& place) const {
-        if (ref.empty() || ref[0] != '#' || (ref.size() > 1 && ref[1] != '/'))
-            fail(errc::unsupported, place,
-                 "$ref " + in_quotes(ref) + " is not supported; only \"#/...\" within the schema is");
-        std::string pointer; // percent-decoded
-        for (std::size_t i = 1; i < ref.size(); ++i) {
-            const auto digit = [&](std::size_t at) {
-                const auto found =
-                    at < ref.size() ? std::string_view("0123456789abcdef").find(static_cast<char>(ref[at] | 0x20)) : 16;
-                return found < 16 ? static_cast<int>(found) : -1;
-            };
-            if (ref[i] == '%' && digit(i + 1) >= 0 && digit(i + 2) >= 0)
-                pointer += static_cast<char>(digit(i + 1) * 16 + digit(i + 2)), i += 2;
-            else
-                pointer += ref[i];
-        }
-        const json* at = &root_;
-        for (std::size_t from = 0; from < pointer.size();) {
-            const std::size_t end = std::min(pointer.find('/', from + 1), pointer.size());
-            std::string name;
-            for (std::size_t i = from + 1; i < end; ++i) {
-                if (pointer[i] == '~' && i + 1 < end && (pointer[i + 1] == '0' || pointer[i + 1] == '1'))
-                    name += pointer[++i] == '0' ? '~' : '/';
-                else
-                    name += pointer[i];
-            }
-            const json* next = nullptr;
-            if (at->is_object()) {
-                if (const auto it = at->find(name); it != at->end()) next = &*it;
-            } else if (at->is_array() && !name.empty() && name.size() < 6 &&
-                       name.find_first_not_of("0123456789") == std::string::npos) {
-                const auto index = static_cast<std::size_t>(std::stoul(name));
-                if (index < at->size()) next = &(*at)[index];
-            }
-            if (!next) fail(errc::not_found, place, "$ref " + in_quotes(ref) + " leads nowhere");
-            at = next;
-            from = end;
-        }
-        return *at;
-    }
-
-    // The ways to satisfy `schema` besides each of `in`.
-    std::vector<demands> satisfy(const json& schema, std::vector<demands> in, const std::string& place,
-                                 std::vector<std::string>& refs) {
-        if (refs.size() > depth_max)
-            fail(errc::exhausted, place, "more than " + std::to_string(depth_max) + " schemas inside each other");
-        spend(20 * (1 + in.size()), place);
-        if (schema.is_boolean()) return schema.get<bool>() ? std::move(in) : std::vector<demands>{};
-        if (!schema.is_object()) fail(errc::corrupt, place, "a schema must be an object, true or false");
-        refs.emplace_back();
-        std::vector<demands> out = std::move(in);
-        demands own; // what its plain keywords say
-        for (const auto& [keyword, value] : schema.items()) {
-            if (keyword == "nullable" || annotations.contains(keyword)) {
-                if (keyword == "$id" && &schema != &root_)
-                    fail(errc::unsupported, place, "'$id' inside a schema is not supported");
-                continue;
-            }
-            if (keyword == "$ref") {
-                if (!value.is_string()) wrong(place, keyword, "a string");
-                const auto ref = value.get<std::string>();
-                if (std::find(refs.begin(), refs.end(), ref) != refs.end())
-                    fail(errc::unsupported, place, "$ref " + in_quotes(ref) + " leads to itself");
-                refs.back() = ref;
-                out = satisfy(referred(ref, place), std::move(out), place + "/$ref", refs);
-                refs.back().clear();
-            } else if (keyword == "allOf") {
-                for (std::size_t i = 0; i < branches(value, place, keyword); ++i)
-                    out = satisfy(value[i], std::move(out), place + "/allOf/" + std::to_string(i), refs);
-            } else if (keyword == "anyOf" || keyword == "oneOf") {
-                const std::size_t count = branches(value, place, keyword);
-                if (keyword == "oneOf") check_exclusive(schema, place, refs);
-                std::vector<demands> any;
-                for (std::size_t i = 0; i < count; ++i) {
-                    auto more = satisfy(value[i], out, place + "/" + keyword + "/" + std::to_string(i), refs);
-                    std::move(more.begin(), more.end(), std::back_inserter(any));
-                    if (any.size() > alternatives_max)
-                        fail(errc::exhausted, place,
-                             "'" + keyword + "' multiplies to more than " + std::to_string(alternatives_max) +
-                                 " alternatives");
-                }
-                out = std::move(any);
-            } else {
-                plain(own, keyword, value, place);
-            }
-        }
-        if (const auto it = schema.find("nullable"); it != schema.end()) {
-            if (!it->is_boolean()) wrong(place, "nullable", "true or false");
-            if (it->get<bool>()) {
-                if (own.typed) own.types |= null_t;
-            }
-        }
-        refs.pop_back();
-        std::vector<demands> kept;
-        for (auto& each : out) {
-            if (add(each, own, place)) kept.push_back(std::move(each));
-        }
-        return kept;
-    }
-
-    static std::size_t branches(const json& value, const std::string& place, const std::string& keyword) {
-        if (!value.is_array() || value.empty()) wrong(place, keyword, "a list of schemas");
-        return value.size();
-    }
-    static void few(const json& value, std::size_t most, const std::string& place, const std::string& keyword) {
-        if (value.size() > most)
-            fail(errc::exhausted, place, "'" + keyword + "' has more than " + std::to_string(most) + " entries");
-    }
-    void spend(std::size_t steps, const std::string& place) {
-        if ((steps_ += steps) > 1'000'000)
-            fail(errc::exhausted, place, "schemas and alternatives multiply beyond what is followed");
-    }
-    static std::uint64_t count(const json& value, const std::string& place, const std::string& keyword) {
-        if (value.is_number_float() && value.get<double>() >= 0 && value.get<double>() < 1e9 &&
-            type_of(value) == integer_t)
-            return static_cast<std::uint64_t>(value.get<double>());
-        if (!value.is_number_unsigned()) wrong(place, keyword, "an integer of at least 0");
-        return value.get<std::uint64_t>();
-    }
-    static double number(const json& value, const std::string& place, const std::string& keyword) {
-        if (!value.is_number()) wrong(place, keyword, "a number");
-        const double x = value.get<double>();
-        if (!(std::abs(x) < 1e15)) fail(errc::unsupported, place, "'" + keyword + "' beyond 1e15 is not supported");
-        return x;
-    }
-
-    static void plain(demands& own, const std::string& keyword, const json& value, const std::string& place) {
-        if (keyword == "type") {
-            own.typed = true;
-            own.types = 0;
-            for (const json& each : value.is_array() ? value : json::array({value})) {
-                const std::string name = each.is_string() ? each.get<std::string>() : "";
-                const unsigned bits = name == "null"      ? null_t
-                                      : name == "boolean" ? boolean_t
-                                      : name == "integer" ? integer_t
-                                      : name == "number"  ? number_t
-                                      : name == "string"  ? string_t
-                                      : name == "array"   ? array_t
-                                      : name == "object"  ? object_t
-                                                          : 0u;
-                if (!bits)
-                    wrong(place, keyword, "null, boolean, integer, number, string, array, object or a list of these");
-                own.types |= bits;
-            }
-        } else if (keyword == "enum") {
-            if (!value.is_array() || value.empty()) wrong(place, keyword, "a list of values");
-            few(value, 4096, place, keyword);
-            own.choices = value.get<std::vector<json>>();
-        } else if (keyword == "const") {
-            own.choices = std::vector<json>(1, value);
-        } else if (keyword == "properties") {
-            own.about |= object_t;
-            if (!value.is_object()) wrong(place, keyword, "an object of schemas");
-            few(value, 1024, place, keyword);
-            for (const auto& [name, each] : value.items()) own.properties.emplace_back(name, each);
-        } else if (keyword == "required") {
-            own.about |= object_t;
-            if (!value.is_array()) wrong(place, keyword, "a list of names");
-            few(value, 1024, place, keyword);
-            for (const json& each : value) {
-                if (!each.is_string()) wrong(place, keyword, "a list of names");
-                if (!own.requires_it(each.get<std::string>())) own.required.push_back(each.get<std::string>());
-            }
-        } else if (keyword == "additionalProperties") {
-            own.about |= object_t;
-            own.additional = value;
-            own.additional_said = true;
-        } else if (keyword == "items") {
-            own.about |= array_t;
-            if (value.is_array())
-                fail(errc::unsupported, place, "'items' as a list is not supported; write 'prefixItems'");
-            own.items = value;
-            own.items_said = true;
-        } else if (keyword == "prefixItems") {
-            own.about |= array_t;
-            if (!value.is_array()) wrong(place, keyword, "a list of schemas");
-            few(value, 1024, place, keyword);
-            own.prefix = value.get<std::vector<json>>();
-        } else if (keyword == "minItems") {
-            own.about |= array_t, own.min_items = count(value, place, keyword);
-        } else if (keyword == "maxItems") {
-            own.about |= array_t, own.max_items = count(value, place, keyword);
-        } else if (keyword == "minLength") {
-            own.about |= string_t, own.min_length = count(value, place, keyword);
-        } else if (keyword == "maxLength") {
-            own.about |= string_t, own.max_length = count(value, place, keyword);
-        } else if (keyword == "pattern" || keyword == "format") {
-            own.about |= string_t;
-            if (!value.is_string()) wrong(place, keyword, "a string");
-            (keyword == "pattern" ? own.pattern : own.format) = value.get<std::string>();
-            own.has_pattern = own.has_pattern || keyword == "pattern";
-            if (keyword == "format" && !known_formats.contains(own.format))
-                fail(errc::unsupported, place, "'format' " + in_quotes(own.format) + " is not supported");
-        } else if (keyword == "minimum" || keyword == "exclusiveMinimum") {
-            own.about |= number_t;
-            const double x = number(value, place, keyword);
-            const bool open = keyword != "minimum";
-            if (!own.low || x > *own.low || (x == *own.low && open)) own.low = x, own.low_open = open;
-        } else if (keyword == "maximum" || keyword == "exclusiveMaximum") {
-            own.about |= number_t;
-            const double x = number(value, place, keyword);
-            const bool open = keyword != "maximum";
-            if (!own.high || x < *own.high || (x == *own.high && open)) own.high = x, own.high_open = open;
-        } else if (keyword == "multipleOf" && value.is_number() && value.get<double>() == 1) {
-            own.about |= number_t;
-            own.whole = true;
-        } else if (keyword == "uniqueItems" && value == false) {
-        } else {
-            fail(errc::unsupported, place,
-                 "the keyword " + in_quotes(keyword) +
-                     (keyword == "multipleOf"    ? " is supported for 1 only"
-                      : keyword == "uniqueItems" ? " is not supported when true"
-                                                 : " is not supported"));
-        }
-    }
-
-    // Makes `into` demand `more` too; false when nothing can satisfy both.
-    bool add(demands& into, const demands& more, const std::string& place) {
-        spend((into.choices && more.choices ? into.choices->size() * more.choices->size() : 0) +
-                  into.properties.size() * more.properties.size() / 8,
-              place);
-        into.types &= more.types;
-        if (more.whole) into.types &= ~static_cast<unsigned>(fraction_t);
-        into.typed = into.typed || more.typed;
-        into.about |= more.about;
-        if (more.choices) {
-            if (into.choices)
-                std::erase_if(*into.choices, [&](const json& each) {
-                    return std::find(more.choices->begin(), more.choices->end(), each) == more.choices->end();
-                });
-            else
-                into.choices = more.choices;
-        }
-        std::vector<std::pair<std::string, json>> properties;
-        for (const auto& [name, schema] : into.properties) {
-            const json* other = more.property(name);
-            properties.emplace_back(name, conjunction(schema, other ? *other : more.additional));
-        }
-        for (const auto& [name, schema] : more.properties) {
-            if (!into.property(name)) properties.emplace_back(name, conjunction(into.additional, schema));
-        }
-        into.properties = std::move(properties);
-        into.additional = conjunction(into.additional, more.additional);
-        into.additional_said = into.additional_said || more.additional_said;
-        for (const auto& name : more.required)
-            if (!into.requires_it(name)) into.required.push_back(name);
-        std::vector<json> prefix;
-        for (std::size_t i = 0; i < std::max(into.prefix.size(), more.prefix.size()); ++i)
-            prefix.push_back(conjunction(i < into.prefix.size() ? into.prefix[i] : into.items,
-                                         i < more.prefix.size() ? more.prefix[i] : more.items));
-        into.prefix = std::move(prefix);
-        into.items = conjunction(into.items, more.items);
-        into.items_said = into.items_said || more.items_said;
-        into.min_items = std::max(into.min_items, more.min_items),
-        into.max_items = std::min(into.max_items, more.max_items);
-        into.min_length = std::max(into.min_length, more.min_length);
-        into.max_length = std::min(into.max_length, more.max_length);
-        if (more.has_pattern) {
-            if (into.has_pattern && into.pattern != more.pattern)
-                fail(errc::unsupported, place, "'pattern' twice for one string is not supported");
-            into.pattern = more.pattern, into.has_pattern = true;
-        }
-        if (!more.format.empty()) {
-            if (!into.format.empty() && into.format != more.format)
-                fail(errc::unsupported, place, "'format' twice for one string is not supported");
-            into.format = more.format;
-        }
-        if (more.low && (!into.low || *more.low > *into.low || (*more.low == *into.low && more.low_open)))
-            into.low = more.low, into.low_open = more.low_open;
-        if (more.high && (!into.high || *more.high < *into.high || (*more.high == *into.high && more.high_open)))
-            into.high = more.high, into.high_open = more.high_open;
-        if (!into.choices) return into.types != 0;
-        std::erase_if(*into.choices, [&](const json& each) { return !fits(each, into, place); });
-        return !into.choices->empty();
-    }
-
-    // Whether a listed value satisfies the rest.
-    static bool fits(const json& value, const demands& to, const std::string& place) {
-        const unsigned type = type_of(value);
-        if (!(to.types & type)) return false;
-        if (type & number_t) {
-            const double x = value.get<double>();
-            return !(to.low && (to.low_open ? x <= *to.low : x < *to.low)) &&
-                   !(to.high && (to.high_open ? x >= *to.high : x > *to.high));
-        }
-        if (type == string_t) {
-            if (to.has_pattern || !to.format.empty())
-                fail(errc::unsupported, place, "'enum' or 'const' beside 'pattern' or 'format' is not supported");
-            const auto text = value.get<std::string>();
-            const auto length = static_cast<std::uint64_t>(
-                std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-            return length >= to.min_length && length <= to.max_length;
-        }
-        if ((type == object_t && (to.about & object_t)) || (type == array_t && (to.about & array_t)))
-            fail(errc::unsupported, place,
-                 "'enum' or 'const' of objects or lists beside keywords about them is not supported");
-        return true;
-    }
-
-    // ---- oneOf
-
-    std::vector<demands> ways_of(const json& schema, const std::string& place, std::vector<std::string> refs = {}) {
-        return satisfy(schema, {demands{}}, place, refs);
-    }
-
-    void check_exclusive(const json& schema, const std::string& place, std::vector<std::string> refs) {
-        const json& list = schema["oneOf"];
-        demands base; // what stands beside it narrows each branch
-        if (schema.contains("type")) plain(base, "type", schema["type"], place);
-        std::vector<std::vector<demands>> branches;
-        for (std::size_t i = 0; i < list.size(); ++i)
-            branches.push_back(satisfy(list[i], {base}, place + "/oneOf/" + std::to_string(i), refs));
-        for (std::size_t i = 0; i < branches.size(); ++i)
-            for (std::size_t j = 0; j < i; ++j)
-                for (const auto& a : branches[i])
-                    for (const auto& b : branches[j])
-                        if (!exclude(a, b, place, 0))
-                            fail(errc::unsupported, place,
-                                 "'oneOf' whose branches " + std::to_string(j) + " and " + std::to_string(i) +
-                                     " may both hold is not supported; write 'anyOf', or give a required property "
-                                     "another constant in each");
-    }
-
-    bool exclude(const demands& a, const demands& b, const std::string& place, int depth) {
-        spend(1 + (a.choices && b.choices ? a.choices->size() * b.choices->size() : 0), place);
-        if (a.choices && b.choices)
-            return std::none_of(a.choices->begin(), a.choices->end(), [&](const json& each) {
-                return std::find(b.choices->begin(), b.choices->end(), each) != b.choices->end();
-            });
-        const auto types = [](const demands& of) {
-            unsigned bits = of.types;
-            if (of.choices) {
-                bits = 0;
-                for (const json& each : *of.choices) bits |= type_of(each);
-            }
-            return bits;
-        };
-        const unsigned common = types(a) & types(b);
-        if (common == 0) return true;
-        const auto apart = [](const demands& x, const demands& y) {
-            return x.high && y.low && (*x.high < *y.low || (*x.high == *y.low && (x.high_open || y.low_open)));
-        };
-        if ((common & ~number_t) == 0 && (apart(a, b) || apart(b, a))) return true;
-        if (common == string_t && !a.choices && !b.choices &&
-            (a.max_length < b.min_length || b.max_length < a.min_length))
-            return true;
-        if (common == array_t && (a.max_items < b.min_items || b.max_items < a.min_items)) return true;
-        if (common != object_t || depth > 2) return false;
-        for (const auto& [x, y] : {std::pair(&a, &b), std::pair(&b, &a)}) {
-            for (const auto& name : x->required) {
-                const json* in_y = y->property(name);
-                if (!in_y && y->additional == false) return true;
-                const json* in_x = x->property(name);
-                if (!in_x || !in_y || !y->requires_it(name)) continue;
-                bool all = true;
-                for (const auto& one : ways_of(*in_x, place))
-                    for (const auto& other : ways_of(*in_y, place)) all = all && exclude(one, other, place, depth + 1);
-                if (all) return true;
-            }
-        }
-        return false;
-    }
-
-    // ---- rules
-
     // The rule of a schema; empty when nothing satisfies it. `hint` is the rule's name to a reader.
     std::string rule_for(const json& schema, const std::string& hint, const std::string& place) {
         if (schema == true || (schema.is_object() && schema.empty())) return "json-value";
         const auto [it, fresh] = names_.try_emplace(dumped(schema));
         if (!fresh) return it->second;
-        auto ways = ways_of(schema, place == "/" ? "" : place);
+        auto ways = reader_.ways_of(schema, place == "/" ? "" : place);
         if (ways.empty()) return {};
         std::string name = "s" + std::to_string(names_.size());
         for (const char c : hint.substr(0, 40)) {
@@ -757,8 +306,9 @@ private:
     }
 
     const json& root_;
+    schema_reader reader_;
     std::string text_;
-    std::size_t rules_ = 0, steps_ = 0;
+    std::size_t rules_ = 0;
     bool uses_formats_ = false;
     std::map<std::string, std::string> names_; // of schemas by their text
     std::vector<work> todo_;
