@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <support/grammar/recursion.hpp>
 #include <support/unicode.hpp>
 
 namespace ashlar::support {
@@ -16,47 +17,6 @@ namespace ashlar::support {
 namespace {
 
 using kind = gbnf::kind;
-
-// Components of a graph in which everybody reaches everybody (Tarjan, SIAM J. Comput. 1, 1972), without recursion.
-// True for nodes that reach themselves.
-std::vector<bool> on_cycles(const std::vector<std::vector<std::uint32_t>>& graph) {
-    const auto n = static_cast<std::uint32_t>(graph.size());
-    std::vector<std::uint32_t> index(n, 0), low(n, 0), open, path, at(n, 0);
-    std::vector<bool> is_open(n, false), found(n, false);
-    std::uint32_t count = 0;
-    for (std::uint32_t root = 0; root < n; ++root) {
-        if (index[root]) continue;
-        path.push_back(root);
-        while (!path.empty()) {
-            const std::uint32_t v = path.back();
-            if (at[v] == 0 && !index[v]) {
-                index[v] = low[v] = ++count;
-                open.push_back(v);
-                is_open[v] = true;
-            }
-            if (at[v] < graph[v].size()) {
-                const std::uint32_t w = graph[v][at[v]++];
-                if (!index[w])
-                    path.push_back(w);
-                else if (is_open[w])
-                    low[v] = std::min(low[v], index[w]);
-                if (w == v) found[v] = true;
-                continue;
-            }
-            path.pop_back();
-            if (!path.empty()) low[path.back()] = std::min(low[path.back()], low[v]);
-            if (low[v] != index[v]) continue;
-            const bool many = open.back() != v;
-            for (std::uint32_t w = open.back();; w = open.back()) {
-                open.pop_back();
-                is_open[w] = false;
-                found[w] = found[w] || many;
-                if (w == v) break;
-            }
-        }
-    }
-    return found;
-}
 
 struct hash_of_states {
     std::size_t operator()(const std::vector<std::uint32_t>& set) const {
@@ -71,10 +31,12 @@ struct hash_of_states {
 class automaton_builder {
 public:
     automaton_builder(const gbnf& grammar, const automaton_limits& limits)
-        : grammar_(grammar), limits_(limits), rules_(grammar.rules.size()), nullable_(rules_) {}
+        : grammar_(grammar), limits_(limits), rules_(grammar.rules.size()) {}
 
     outcome<automaton> build() {
-        if (auto why = study()) return *why;
+        auto recursive = recursive_rules(grammar_);
+        if (!recursive) return recursive.fault();
+        recursive_ = std::move(recursive).value();
         // Everything that does not recurse inside its caller; where that gets too large, small rules only.
         for (const std::uint64_t inlined : {std::uint64_t{0xffffffff}, std::uint64_t{256}}) {
             inlined_max_ = inlined;
@@ -88,90 +50,6 @@ private:
         return make_fault(code, "rule " + in_quotes(grammar_.rules[rule].name) + ": " + why);
     }
     const gbnf::node& body(std::uint32_t rule) const { return grammar_.nodes[grammar_.rules[rule].body]; }
-
-    // ---- what can be said of rules before anything is built
-
-    // Rules that have a text at all (productive), or the empty one (nullable): what follows from parts is passed on.
-    std::vector<bool> fixpoint(bool empty) const {
-        const auto& nodes = grammar_.nodes;
-        std::vector<std::uint32_t> above(nodes.size(), none), body_of(nodes.size(), none), needs(nodes.size(), 1), todo;
-        std::vector<std::vector<std::uint32_t>> named(rules_); // nodes that name a rule
-        for (std::uint32_t r = 0; r < rules_; ++r) body_of[grammar_.rules[r].body] = r;
-        for (std::uint32_t n = 0; n < nodes.size(); ++n) {
-            const auto& node = nodes[n];
-            for (const auto part : node.parts) above[part] = n;
-            if (node.what == kind::rule) named[node.rule].push_back(n);
-            if (node.what == kind::sequence) needs[n] = static_cast<std::uint32_t>(node.parts.size());
-            const bool known = node.what == kind::literal  ? !empty || node.bytes.empty()
-                               : node.what == kind::set    ? !empty
-                               : node.what == kind::repeat ? node.low == 0
-                                                           : needs[n] == 0;
-            if (known) needs[n] = 0, todo.push_back(n);
-        }
-        std::vector<bool> of_rules(rules_, false);
-        const auto part_holds = [&](std::uint32_t n) {
-            if (needs[n] > 0 && --needs[n] == 0) todo.push_back(n);
-        };
-        while (!todo.empty()) {
-            const auto n = todo.back();
-            todo.pop_back();
-            if (above[n] != none) part_holds(above[n]);
-            if (body_of[n] == none) continue;
-            of_rules[body_of[n]] = true;
-            for (const auto each : named[body_of[n]]) part_holds(each);
-        }
-        return of_rules;
-    }
-
-    // Rules that a node names; `left`: only those that can stand at its beginning. True: it may be empty.
-    bool names(const gbnf::node& node, bool left, std::vector<std::uint32_t>& out) const {
-        switch (node.what) {
-        case kind::literal:
-            return node.bytes.empty();
-        case kind::set:
-            return false;
-        case kind::rule:
-            out.push_back(node.rule);
-            return nullable_[node.rule];
-        case kind::sequence:
-            for (const auto each : node.parts) {
-                if (!names(grammar_.nodes[each], left, out) && left) return false;
-            }
-            return true;
-        case kind::choice: {
-            bool empty = false;
-            for (const auto each : node.parts) empty = names(grammar_.nodes[each], left, out) || empty;
-            return empty;
-        }
-        case kind::repeat:
-            if (node.high == 0) return true;
-            return names(grammar_.nodes[node.parts.front()], left, out) || node.low == 0;
-        }
-        return false;
-    }
-
-    std::optional<fault> study() {
-        std::vector<std::vector<std::uint32_t>> named(rules_), left(rules_);
-        for (std::uint32_t r = 0; r < rules_; ++r) {
-            names(body(r), false, named[r]);
-            std::sort(named[r].begin(), named[r].end());
-            named[r].erase(std::unique(named[r].begin(), named[r].end()), named[r].end());
-        }
-        const auto productive = fixpoint(false);
-        nullable_ = fixpoint(true);
-        for (std::uint32_t r = 0; r < rules_; ++r) {
-            if (!productive[r]) return refuse(errc::unsupported, r, "no text ever completes it");
-            names(body(r), true, left[r]);
-        }
-        const auto left_recursive = on_cycles(left);
-        for (std::uint32_t r = 0; r < rules_; ++r) {
-            if (left_recursive[r])
-                return refuse(errc::unsupported, r,
-                              "it recurses on its left: it can name itself before it reads a byte");
-        }
-        recursive_ = on_cycles(named);
-        return std::nullopt;
-    }
 
     // Bytes a rule's body stands for when everything is written out, at most `most`. Rules are not recursive here.
     std::uint64_t size_of(const gbnf::node& node, std::uint64_t most, int depth) {
@@ -426,14 +304,13 @@ private:
         return fault_.has_value();
     }
 
-    static constexpr std::uint32_t none = 0xffffffff;
     static constexpr int depth_max = 1000;
     static constexpr std::uint64_t size_max = 1 << 20;
 
     const gbnf& grammar_;
     const automaton_limits limits_;
     const std::size_t rules_;
-    std::vector<bool> nullable_, recursive_, queued_;
+    std::vector<bool> recursive_, queued_;
     std::vector<std::uint64_t> sizes_;
     std::uint64_t inlined_max_ = 0, work_ = 0;
 
