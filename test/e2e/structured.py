@@ -61,8 +61,8 @@ class Structured(unittest.TestCase):
     def test_min_tokens_gives_way_to_the_end_of_the_text(self):
         for most in (1, 2, 7, 12):
             answer = self.server.post("/v1/completions", {
-                "prompt": "Stones: ", "max_tokens": most, "min_tokens": most, "grammar": 'root ::= "a" [a-z ]* "." | ""',
-                "temperature": 1.5, "seed": 2})
+                "prompt": "Stones: ", "max_tokens": most, "min_tokens": most,
+                "grammar": 'root ::= "a" [a-z ]* "." | ""', "temperature": 1.5, "seed": 2})
             text = answer["choices"][0]["text"]
             self.assertRegex(text, r"^(a[a-z ]*\.|)$")
             self.assertEqual(answer["choices"][0]["finish_reason"], "stop")
