@@ -27,6 +27,7 @@ bool exchange_kv(const engine_connection& a, const engine_connection& b) {
     return (a.facts.as == sched::role::prefill && b.facts.as == sched::role::decode) ||
            (a.facts.as == sched::role::decode && b.facts.as == sched::role::prefill);
 }
+bool same_process(const wire::hello& a, const wire::hello& b) { return a.member == b.member && a.pid == b.pid; }
 } // namespace
 
 engine_connection::~engine_connection() {
@@ -204,7 +205,7 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
     }
     for (const pointer& other : std::list(all_)) {
         if (other == one || !other->live()) continue;
-        if (other->endpoint == facts.epoch) {
+        if (other->endpoint == facts.epoch || same_process(other->facts, facts)) {
             drop(other, "it connected anew");
         } else if (exchange_kv(*other, *one) &&
                    (!(other->facts.layout == facts.layout) || other->facts.fabric != facts.fabric)) {
@@ -214,8 +215,10 @@ bool engines::hear(const pointer& one, wire::hello& frame) {
             return false;
         }
     }
-    std::erase_if(ending_, [&](const pointer& other) { // it lives: what it was before need not end
-        if (other->endpoint != facts.epoch) return false;
+    // It lives: what it was before need not end, under whatever endpoint; as with `reopened`, peers that lent pages to
+    // a former one take them back by themselves.
+    std::erase_if(ending_, [&](const pointer& other) {
+        if (other->endpoint != facts.epoch && !same_process(other->facts, facts)) return false;
         error_code ignored;
         other->process.close(ignored);
         return true;

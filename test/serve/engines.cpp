@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct world {
                 {.key = key, .model = model, .heartbeat_ms = 1000},
                 {.up = [this](const engine_connection&) { ++up; },
                  .down = [](const engine_connection&) {},
+                 .admits = [](const wire::hello&) { return true; },
                  .heard = [](engine_connection&, wire::to_router&) {}}};
 };
 
@@ -65,6 +67,17 @@ struct peer {
         });
         return got;
     }
+    // Proves that it holds the key and says who it is.
+    void join(world& w, wire::hello me) {
+        wire::to_engine frame;
+        REQUIRE(heard(w, frame));
+        const ashlar::digest128 nonce{5, 6};
+        line.send(wire::to_router(
+            wire::response{wire::prove(w.key, "engine", std::get<wire::challenge>(frame).nonce, nonce), nonce}));
+        REQUIRE(heard(w, frame));
+        me.model = w.model;
+        line.send(wire::to_router(me));
+    }
     void say_length(std::uint32_t size) { REQUIRE(::send(line.fd(), &size, sizeof size, MSG_NOSIGNAL) == sizeof size); }
     serve::link line; // the C library has a link() too
 };
@@ -80,16 +93,10 @@ TEST_CASE("who has not proved anything may begin no long frame; who has, may") {
     CHECK(w.until([&] { return w.all.all().size() == 1; })); // else both go, when a hello comes too late
     CHECK_FALSE(stranger.heard(w, frame));
 
-    REQUIRE(engine.heard(w, frame));
-    const auto asked = std::get<wire::challenge>(frame);
-    const ashlar::digest128 nonce{5, 6};
-    engine.line.send(wire::to_router(wire::response{wire::prove(w.key, "engine", asked.nonce, nonce), nonce}));
-    REQUIRE(engine.heard(w, frame));
     wire::hello me;
     me.epoch = {7};
-    me.model = w.model;
     me.address.resize(4096);
-    engine.line.send(wire::to_router(me));
+    engine.join(w, me);
     CHECK(w.until([&] { return w.up == 1; }));
 }
 
@@ -109,4 +116,43 @@ TEST_CASE("without descriptors the router waits a moment for some, and does not 
     CHECK(steps <= 20);
     wire::to_engine frame;
     CHECK(engine.heard(w, frame));
+}
+
+TEST_CASE("an engine that comes back, with its endpoint or another, is watched for its end once") {
+    world w;
+    const auto watched = [] {
+        std::ptrdiff_t count = 0;
+        for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+            std::error_code gone;
+            count += std::filesystem::read_symlink(each, gone) == "anon_inode:[pidfd]";
+        }
+        return count;
+    };
+    wire::hello me;
+    me.pid = static_cast<std::uint32_t>(::getpid()), me.pid_space = process_namespace(), me.member = 11;
+    int times = 0;
+    for (const std::uint64_t endpoint : {1, 2, 2, 3, 4}) {
+        me.epoch = {endpoint};
+        {
+            peer engine(w);
+            engine.join(w, me);
+            REQUIRE(w.until([&] { return w.up == times + 1; }));
+            CHECK(watched() == 1);
+            ++times;
+        }
+        REQUIRE(w.until([&] { return w.all.all().empty(); }));
+        CHECK(watched() == 1); // it may live on
+    }
+    peer old(w), anew(w); // whose first connection's end nobody has seen
+    me.epoch = {5}, old.join(w, me);
+    REQUIRE(w.until([&] { return w.up == times + 1; }));
+    me.epoch = {6}, anew.join(w, me);
+    REQUIRE(w.until([&] { return w.up == times + 2; }));
+    CHECK(w.all.all().size() == 1);
+    CHECK(watched() == 1);
+    me.member = 12, me.epoch = {7}; // another process: both are watched
+    peer other(w);
+    other.join(w, me);
+    REQUIRE(w.until([&] { return w.up == times + 3; }));
+    CHECK(watched() == 2);
 }
