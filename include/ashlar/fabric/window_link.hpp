@@ -134,6 +134,7 @@ public:
             auto opened = shared_memory::open(address_.owner.pid, static_cast<std::int32_t>(file), file_size);
             if (!opened) return opened.error();
             if (entry.key.load_acquire() != in.key) return fail(errc::not_found); // gone meanwhile
+            if (!process_alive()) return fail(errc::peer_down); // its number may be another process's by now
             m = {std::move(*opened), serial};
         }
         return m.memory.data() + at + offset;
