@@ -2,6 +2,7 @@
 #include "answers.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <iterator>
 #include <utility>
 
@@ -71,6 +72,12 @@ api_error words_for(const al::error& fault) {
                        std::string(al::to_string(fault.from)) + ")";
     }
     return said;
+}
+
+std::string call_id() {
+    char text[32];
+    std::snprintf(text, sizeof text, "call_%016llx", static_cast<unsigned long long>(random_word()));
+    return text;
 }
 
 std::span<const wire::chance> likeliest(const wire::prompt_token& of, std::size_t count) {
@@ -144,10 +151,17 @@ void answers::apply(const sched::finish& a) {
     if (!of.want.score_only) of.used.completion_tokens += a.tokens;
     s->text.flush();
     choice part{.index = s->index, .text = s->text.take(), .records = {}, .finish_reason = reason};
+    if (s->calls) {
+        s->calls->push(part.text);
+        s->calls->finish();
+        split_calls(*s, part);
+        if (a.reason == sched::finish_reason::stop && s->calls->ends_with_a_call()) part.finish_reason = "tool_calls";
+    }
     if (of.want.stream) {
         send(*s, part);
     } else {
         part.text = s->whole + part.text;
+        part.calls = std::move(s->whole_calls);
         part.records = std::move(s->records);
         of.done.push_back(std::move(part));
     }
@@ -229,13 +243,40 @@ bool answers::show(sequence& s, const wire::token& f) {
         s.characters += utf8_characters(bytes);
         part.text += s.text.take();
     }
+    if (s.calls) {
+        s.calls->push(part.text);
+        split_calls(s, part);
+    }
     if (!of.want.stream) {
         s.whole += part.text;
         std::move(part.records.begin(), part.records.end(), std::back_inserter(s.records));
-    } else if (!f.stop || !part.records.empty() || !part.text.empty()) {
+    } else if (!f.stop || !part.records.empty() || !part.text.empty() || !part.calls.empty()) {
         send(s, part);
     }
     return f.stop || s.text.stopped();
+}
+
+// What of an answer's text is calls; those of a whole answer are kept.
+void answers::split_calls(sequence& s, choice& part) {
+    using kind = al::support::tool_stream::part::kind;
+    part.text.clear();
+    for (auto& each : s.calls->take()) {
+        if (each.what == kind::text) {
+            part.text += each.text;
+            continue;
+        }
+        call_part call{.index = each.index, .id = {}, .name = {}, .arguments = {}};
+        if (each.what == kind::call)
+            call.id = call_id(), call.name = std::move(each.text);
+        else
+            call.arguments = std::move(each.text);
+        if (s.of->want.stream)
+            part.calls.push_back(std::move(call));
+        else if (each.what == kind::call)
+            s.whole_calls.push_back(std::move(call));
+        else
+            s.whole_calls.back().arguments += call.arguments;
+    }
 }
 
 void answers::send(sequence& s, const choice& part) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -19,6 +20,8 @@
 #include <ashlar/core/units.hpp>
 #include <ashlar/sched/action.hpp>
 #include <ashlar/sched/event.hpp>
+
+#include <support/tool_stream.hpp>
 
 #include "http.hpp"
 #include "metrics.hpp"
@@ -53,9 +56,11 @@ struct sequence {
     wire::sampling how;
     std::vector<std::byte> ticket; // of the decode engine, on its way to the prefill engine
     text_stream text;
-    std::vector<wire::prompt_token> prompt_chances; // by position
-    std::vector<token_record> records;              // not streamed: all so far
-    std::string whole;                              // the same
+    std::optional<ashlar::support::tool_stream> calls; // when the answer may call tools: behind `text`
+    std::vector<wire::prompt_token> prompt_chances;    // by position
+    std::vector<token_record> records;                 // not streamed: all so far
+    std::string whole;                                 // the same
+    std::vector<call_part> whole_calls;                // the same, one a call
     std::uint32_t characters = 0;
     bool counted_prompt = false, first_chunk = true;
     ashlar::instant arrived, batched, first, last;
@@ -82,6 +87,7 @@ public:
 
 private:
     token_record record_of(const sequence& s, const wire::chance& chosen, std::span<const wire::chance> top) const;
+    void split_calls(sequence& s, choice& part);
     void keep_scores(const sequence& s);
     void echo(sequence& s, choice& part);
     void send(sequence& s, const choice& part);

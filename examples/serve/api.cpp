@@ -138,7 +138,7 @@ void api::tokenize(const std::string& body, exchange& out, const http_headers& h
     const auto& want = std::get<tokenize_request>(parsed);
     std::vector<token_id> ids;
     if (want.is_chat) {
-        auto chat = words_.encode_chat(want.messages);
+        auto chat = words_.encode_chat(want.messages, want.tools);
         if (const auto* no = std::get_if<api_error>(&chat)) return to_.refuse(out, *no, headers);
         ids = std::move(std::get<std::vector<token_id>>(chat));
     } else {
@@ -168,7 +168,7 @@ void api::generate(const std::string& body, bool chat, std::shared_ptr<exchange>
 
     std::vector<std::vector<token_id>> prompts;
     if (chat) {
-        auto rendered = words_.encode_chat(want.messages);
+        auto rendered = words_.encode_chat(want.messages, want.tools);
         if (const auto* no = std::get_if<api_error>(&rendered)) return to_.refuse(*out, *no, headers);
         prompts.push_back(std::move(std::get<std::vector<token_id>>(rendered)));
     }
@@ -200,6 +200,7 @@ void api::generate(const std::string& body, bool chat, std::shared_ptr<exchange>
             s->max_tokens = ask.max_tokens.value_or(limits_.context - s->prompt_tokens);
             s->how = sampling_of(ask, s->prompt_tokens, s->max_tokens, c, seed, words_.end_tokens());
             s->text = text_stream(ask.stop, ask.include_stop);
+            if (!ask.tools.empty()) s->calls.emplace();
             choices.push_back(std::move(s));
         }
     }

@@ -20,6 +20,7 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
     take_sampling(in, limits, want);
     take_stops(in, limits, want);
     take_format(in, body, want);
+    if (chat) take_tools(in, body, limits, want);
 
     want.stream = in.boolean("stream");
     if (const json* options = in.take("stream_options")) {
@@ -68,8 +69,6 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
         in.unsupported(name);
     if (chat) {
         in.neutral("add_special_tokens", is_false); // the template writes them
-        in.neutral("tools", empty);
-        in.neutral("tool_choice", [](const json& x) { return x == "none"; });
         in.neutral("functions", empty);
         in.neutral("function_call", [](const json& x) { return x == "none"; });
         in.neutral("modalities", [](const json& x) { return x == json::array({"text"}); });
@@ -80,7 +79,6 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
         for (const char* name : {"audio", "prediction", "reasoning_effort", "verbosity", "web_search_options",
                                  "chat_template", "moderation", "echo", "prompt", "best_of"})
             in.unsupported(name);
-        in.harmless("parallel_tool_calls");
     } else {
         want.add_special_tokens = in.boolean("add_special_tokens", true);
         in.neutral("suffix", empty);
@@ -124,6 +122,7 @@ std::variant<tokenize_request, api_error> parse_tokenize(std::string_view body, 
         const auto content = in.text("content"); // llama.cpp's name
         if (const json* messages = in.take("messages")) {
             want.messages = message_list(*messages, limits);
+            want.tools = tool_list(in, body, limits);
             want.is_chat = true;
         }
         if (int(text.has_value()) + int(content.has_value()) + int(want.is_chat) != 1)

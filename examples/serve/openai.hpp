@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <ashlar/core/ids.hpp>
+#include <support/conversation.hpp>
 
 namespace serve {
 
@@ -36,15 +37,14 @@ struct api_limits {
     std::uint32_t choices = 16;  // n × prompts of one request
     std::uint32_t prompts = 256; // of a batched completion request
     std::uint32_t top_logprobs = 20;
+    std::uint32_t tools = 128;
+    std::uint32_t calls = 128; // of one message
     std::uint32_t json_depth = 32;
     std::size_t text_bytes = 1 << 20;    // to be tokenized for one request: nobody else is served meanwhile
     std::uint32_t detokenized = 1 << 17; // token ids
 };
 
-struct chat_message {
-    std::string role;
-    std::string content;
-};
+using chat_message = ashlar::support::chat_turn;
 using prompt = std::variant<std::string, std::vector<token_id>>;
 
 struct generation {
@@ -67,6 +67,7 @@ struct generation {
     std::vector<std::string> stop;
     std::vector<token_id> stop_token_ids;
     std::string grammar; // GBNF that the answer follows; empty: none
+    std::string tools;   // the JSON list that the model is told; empty: none
     bool echo = false;
     bool add_special_tokens = true; // in front of a prompt that is text
     bool score_only = false;        // max_tokens 0: one token is computed and not shown
@@ -80,6 +81,7 @@ struct generation {
 struct tokenize_request {
     std::string text;                   // of `prompt` or `content`
     std::vector<chat_message> messages; // when given instead
+    std::string tools;                  // with them, as in a generation
     bool is_chat = false;
     bool with_pieces = false;
     bool add_special_tokens = true; // in front of `text`
@@ -116,11 +118,16 @@ using prompt_scores = std::vector<std::vector<prompt_chance>>;
 struct usage {
     std::uint64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
 };
+struct call_part { // of a tool's call: its beginning, with id and name, or more of its arguments
+    std::uint32_t index = 0;
+    std::string id, name, arguments;
+};
 struct choice {
     std::uint32_t index = 0;
     std::string text;
     std::vector<token_record> records; // empty unless log-probabilities were asked for
-    std::string finish_reason;         // "stop", "length"; empty: not finished (a chunk)
+    std::string finish_reason;         // "stop", "length", "tool_calls"; empty: not finished (a chunk)
+    std::vector<call_part> calls{};
 };
 struct answer_head {
     std::string id;

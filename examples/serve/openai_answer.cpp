@@ -103,6 +103,23 @@ out_json reason_of(const choice& of) {
     return of.finish_reason.empty() ? out_json(nullptr) : out_json(of.finish_reason);
 }
 
+out_json calls_of(const std::vector<call_part>& parts, bool in_stream) {
+    out_json calls = out_json::array();
+    for (const auto& each : parts) {
+        out_json one = out_json::object(), function = out_json::object();
+        if (in_stream) one["index"] = each.index;
+        if (!each.id.empty()) { // its beginning
+            one["id"] = each.id;
+            one["type"] = "function";
+            function["name"] = each.name;
+        }
+        function["arguments"] = each.arguments;
+        one["function"] = std::move(function);
+        calls.push_back(std::move(one));
+    }
+    return calls;
+}
+
 out_json error_object(const api_error& fault) {
     return {{"error",
              {{"message", fault.message},
@@ -123,10 +140,15 @@ std::string whole_answer(const answer_head& head, const std::vector<choice>& cho
     body["choices"] = out_json::array();
     for (const auto& each : choices) {
         out_json one = {{"index", each.index}};
-        if (head.chat)
-            one["message"] = {{"role", "assistant"}, {"content", each.text}, {"refusal", nullptr}};
-        else
+        if (head.chat) {
+            const bool nothing = each.text.empty() && !each.calls.empty();
+            one["message"] = {{"role", "assistant"},
+                              {"content", nothing ? out_json(nullptr) : out_json(each.text)},
+                              {"refusal", nullptr}};
+            if (!each.calls.empty()) one["message"]["tool_calls"] = calls_of(each.calls, false);
+        } else {
             one["text"] = each.text;
+        }
         one["logprobs"] = logprobs_of(head, each);
         one["finish_reason"] = reason_of(each);
         if (!scores.empty() && !head.chat)
@@ -144,7 +166,8 @@ std::string chunk_event(const answer_head& head, const choice& part, bool first,
     if (head.chat) {
         out_json delta = out_json::object();
         if (first) delta["role"] = "assistant";
-        if (first || !part.text.empty()) delta["content"] = part.text;
+        if (!part.text.empty() || (first && part.calls.empty())) delta["content"] = part.text;
+        if (!part.calls.empty()) delta["tool_calls"] = calls_of(part.calls, true);
         one["delta"] = std::move(delta);
     } else {
         one["text"] = part.text;

@@ -63,6 +63,12 @@ void take_prompt(fields& in, const api_limits& limits, generation& want); // a c
 void take_lengths(fields& in, const api_limits& limits, generation& want);
 void take_sampling(fields& in, const api_limits& limits, generation& want);
 void take_format(fields& in, std::string_view body, generation& want); // after take_stops
+void take_tools(fields& in, std::string_view body, const api_limits& limits, generation& want); // after take_format
+std::string tool_list(fields& in, std::string_view body, const api_limits& limits);             // as they were sent
+
+// The text of a member of an object, in text that is known to be JSON: order matters in a schema, and an object that
+// was read has lost it.
+std::string_view member(std::string_view object, std::string_view name);
 void take_stops(fields& in, const api_limits& limits, generation& want);
 
 } // namespace serve

@@ -17,35 +17,6 @@ namespace {
 
 constexpr std::size_t grammar_bytes = 64 << 10;
 
-// The text of a member of an object, in text that is known to be JSON: order matters in a schema, and an object that
-// was read has lost it.
-std::string_view member(std::string_view object, std::string_view name) {
-    std::size_t at = object.find('{');
-    if (at == std::string_view::npos) return {};
-    int depth = 0;
-    std::size_t begin = at + 1;
-    std::string_view key;
-    bool is_key = true;
-    for (; at < object.size(); ++at) {
-        const char c = object[at];
-        if (c == '"') {
-            const std::size_t from = at;
-            for (++at; object[at] != '"'; ++at) at += object[at] == '\\';
-            if (depth == 1 && is_key) key = object.substr(from + 1, at - from - 1);
-        } else if (c == '{' || c == '[') {
-            ++depth;
-        } else if (c == ':' && depth == 1) {
-            is_key = false, begin = at + 1;
-        } else if (c == '}' || c == ']' || c == ',') {
-            const bool over = (c == ',' && depth == 1) || (c != ',' && depth-- == 1);
-            if (!over) continue;
-            if (key == name) return object.substr(begin, at - begin);
-            key = {}, is_key = true;
-        }
-    }
-    return {};
-}
-
 [[noreturn]] void refuse_grammar(const sup::fault& why, const std::string& field) {
     refuse("'" + field + "' cannot be followed: " + why.sentence, field, 400, "unsupported_grammar");
 }
@@ -80,6 +51,33 @@ std::string from_format(const json& format, std::string_view text, std::string& 
 }
 
 } // namespace
+
+std::string_view member(std::string_view object, std::string_view name) {
+    std::size_t at = object.find('{');
+    if (at == std::string_view::npos) return {};
+    int depth = 0;
+    std::size_t begin = at + 1;
+    std::string_view key;
+    bool is_key = true;
+    for (; at < object.size(); ++at) {
+        const char c = object[at];
+        if (c == '"') {
+            const std::size_t from = at;
+            for (++at; object[at] != '"'; ++at) at += object[at] == '\\';
+            if (depth == 1 && is_key) key = object.substr(from + 1, at - from - 1);
+        } else if (c == '{' || c == '[') {
+            ++depth;
+        } else if (c == ':' && depth == 1) {
+            is_key = false, begin = at + 1;
+        } else if (c == '}' || c == ']' || c == ',') {
+            const bool over = (c == ',' && depth == 1) || (c != ',' && depth-- == 1);
+            if (!over) continue;
+            if (key == name) return object.substr(begin, at - begin);
+            key = {}, is_key = true;
+        }
+    }
+    return {};
+}
 
 void take_format(fields& in, std::string_view body, generation& want) {
     std::string field;

@@ -89,6 +89,7 @@ public:
               [](unsigned status, std::string_view why) {
                   return error_body({.status = status, .message = std::string(why)});
               }) {
+        if (const auto why = words_.why_no_chat(); !why.empty()) spdlog::warn("this server does not chat: {}", why);
         want_descriptors(how.connections);
         const int control = listening(how.control_fd, how.control_fd >= 0 ? "" : control_address(), 64, "engines");
         if (!how.peers.empty()) peers_.join(address_of(control), random_word());

@@ -34,8 +34,9 @@ sup::outcome<sup::chat_template> chat_of(const sup::outcome<std::string_view>& p
 vocabulary::vocabulary(const std::string& path) {
     const auto model = need(sup::model_file::open(path), path);
     const auto program = model.chat_program();
-    state_.reset(
-        new state{need(model.facts(), path), model.fingerprint(), need(model.words(), path), chat_of(program), {}});
+    auto words = need(model.words(), path);
+    auto chat = sup::chat_template::from(program, words);
+    state_.reset(new state{need(model.facts(), path), model.fingerprint(), std::move(words), std::move(chat), {}});
     const auto& frame = state_->words.frame();
     const auto name = [this](std::optional<token_id> id) { return id ? piece(*id) : std::string(); };
     state_->about = {name(frame.begin), name(frame.end), program ? std::string(*program) : std::string()};
@@ -51,20 +52,20 @@ std::vector<token_id> vocabulary::encode(std::string_view text, bool add_special
     state_->words.encode(text, sup::specials::parse, ids);
     return ids;
 }
-std::variant<std::vector<token_id>, api_error>
-vocabulary::encode_chat(const std::vector<chat_message>& messages) const {
-    const auto refuse = [](const sup::fault& why) {
-        return api_error{400, "this model does not chat: " + why.sentence, "messages", "invalid_request_error",
-                         "chat_format_unknown"};
+std::variant<std::vector<token_id>, api_error> vocabulary::encode_chat(const std::vector<chat_message>& messages,
+                                                                       std::string_view tools) const {
+    const auto refuse = [](std::string sentence, std::string code) {
+        return api_error{400, std::move(sentence), "messages", "invalid_request_error", std::move(code)};
     };
-    if (!state_->chat) return refuse(state_->chat.fault());
-    std::vector<sup::chat_turn> turns;
-    for (const auto& each : messages) turns.push_back({each.role, each.content});
+    if (!state_->chat) return refuse("this model does not chat: " + why_no_chat(), "chat_format_unknown");
     std::vector<token_id> ids;
-    const auto done = state_->chat->encode(turns, state_->words, ids);
-    if (!done) return refuse(done.fault());
-    return ids;
+    const auto done = state_->chat->encode(messages, tools, state_->words, ids);
+    if (done) return ids;
+    const bool own = done.fault().what.code == ashlar::errc::invalid_argument; // the template's words
+    return refuse((own ? "the model's chat template refuses the conversation: " : "") + done.fault().sentence,
+                  done.fault().what.code == ashlar::errc::exhausted ? "context_length_exceeded" : "");
 }
+std::string vocabulary::why_no_chat() const { return state_->chat ? "" : state_->chat.fault().sentence; }
 std::string vocabulary::bytes(token_id token) const {
     return state_->words.is_special(token) ? std::string() : std::string(state_->words.bytes_of(token));
 }

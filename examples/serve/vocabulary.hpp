@@ -26,8 +26,11 @@ public:
     const ashlar::model::llama_facts& facts() const;
     ashlar::digest128 fingerprint() const; // of everything in its files but the weights' bytes
     std::vector<token_id> encode(std::string_view text, bool add_special_tokens) const;
-    // With the assistant's header; an error when the model's chat format is not known.
-    std::variant<std::vector<token_id>, api_error> encode_chat(const std::vector<chat_message>& messages) const;
+    // With the assistant's header. `tools`: a JSON list, or nothing. An error: the model does not chat, or its template
+    // refuses this conversation.
+    std::variant<std::vector<token_id>, api_error> encode_chat(const std::vector<chat_message>& messages,
+                                                               std::string_view tools) const;
+    std::string why_no_chat() const;         // in words; empty: it chats
     std::string bytes(token_id token) const; // as text; empty for special tokens
     std::string piece(token_id token) const; // the same, special tokens by their name
     const std::vector<token_id>& end_tokens() const;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a conversation becomes one prompt. A model file carries its own template, a Jinja program; this knows the ChatML
-// programs by their text and refuses every other in a sentence: a conversation in another format than the model was
-// tuned on would be answered, badly, and nobody would know why.
+// How a conversation becomes one prompt: by the model file's own template, a Jinja program (support/jinja), or by plain
+// ChatML when it has none but knows ChatML's two control tokens.
 //
-//     auto chat = support::chat_template::from(file->directory());
-//     chat->encode(turns, *words, ids);        // ends with the assistant's header: the model goes on from there
+//     auto chat = support::chat_template::from(model->chat_program(), *words);
+//     chat->encode(turns, tools, *words, ids);     // ends with the assistant's header: the model goes on from there
 //
-// What a turn says stays text: a control token written out in it does not become that token. Immutable.
+// What somebody said stays text: a control token counts only where every byte of it was written by the template
+// itself. Immutable.
 #pragma once
 
-#include <optional>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,87 +17,41 @@
 
 #include <ashlar/core/ids.hpp>
 
-#include <support/gguf.hpp>
+#include <support/conversation.hpp>
+#include <support/jinja/program.hpp>
 #include <support/outcome.hpp>
 #include <support/tokenizer.hpp>
 
 namespace ashlar::support {
 
-struct chat_turn {
-    std::string_view role, content;
-};
-
 class chat_template {
 public:
-    static constexpr std::string_view turn_begins = "<|im_start|>", turn_ends = "<|im_end|>";
+    static constexpr std::size_t bytes_max = 2 << 20; // of a prompt
 
-    // unsupported: another template than the two ChatML programs below. not_found: the file has none (a base model).
-    static outcome<chat_template> from(const gguf& file) {
-        const auto program = file.text("tokenizer.chat_template");
-        if (!program)
-            return make_fault(program.fault().what.code,
-                              program.fault().sentence + ": it says nothing about conversations");
-        return of(*program);
-    }
-    static outcome<chat_template> of(std::string_view program) {
-        if (program == smollm2)
-            return chat_template("You are a helpful AI assistant named SmolLM, trained by Hugging Face");
-        if (program == plain) return chat_template({});
-        return make_fault(errc::unsupported,
-                          "the model's chat template is not one that this server knows (ChatML, SmolLM2's or plain); "
-                          "its conversations would be put in the wrong format");
-    }
+    // unsupported: a construct that is not understood, by its name and line. not_found: the file has no template and
+    // its vocabulary no ChatML (a base model).
+    static outcome<chat_template> from(const outcome<std::string_view>& program, const tokenizer& words);
+    // `begin`, `end`: the texts of the tokens that templates call bos_token and eos_token.
+    static outcome<chat_template> of(std::string_view program, std::string begin = {}, std::string end = {});
 
-    // The text that the template's program makes, with the assistant's header at the end.
-    std::string render(std::span<const chat_turn> turns) const {
-        std::string out;
-        const auto control = [&](std::string_view token) { out += token; };
-        write(turns, control, [&](std::string_view text) { out += text; });
-        return out;
-    }
+    // Whether tools and calls are told and asked for in the format of support/tool_stream.hpp by the template itself.
+    // The tools of another template's conversations are put into words by support/tool_prompt.hpp.
+    bool speaks_tools() const;
 
-    // Appends the tokens of that text. unsupported: the vocabulary lacks ChatML's two control tokens.
-    outcome<std::size_t> encode(std::span<const chat_turn> turns, const tokenizer& words,
-                                std::vector<token_id>& out) const {
-        for (const auto token : {turn_begins, turn_ends})
-            if (!words.special(token))
-                return make_fault(errc::unsupported, "the vocabulary has no token " + std::string(token));
-        const std::size_t before = out.size();
-        const auto control = [&](std::string_view token) { out.push_back(*words.special(token)); };
-        write(turns, control, [&](std::string_view text) { words.encode(text, specials::as_text, out); });
-        return out.size() - before;
-    }
+    // With the assistant's header at the end. `tools`: a JSON list, or nothing. invalid_argument: the template refuses
+    // the conversation, in its own words. exhausted: too long.
+    outcome<jinja::text> render(std::span<const chat_turn> turns, std::string_view tools = {}) const;
+
+    // Appends the tokens of that text.
+    outcome<std::size_t> encode(std::span<const chat_turn> turns, std::string_view tools, const tokenizer& words,
+                                std::vector<token_id>& out) const;
 
 private:
-    // SmolLM2-Instruct's program, as its GGUF carries it.
-    static constexpr std::string_view smollm2 =
-        "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n"
-        "You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}"
-        "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
-    // The same without a system message of its own, as transformers' documentation of chat templates gives it.
-    static constexpr std::string_view plain =
-        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
-        "'\n'}}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+    chat_template(jinja::program program, std::string begin, std::string end)
+        : program_(std::move(program)), begin_(std::move(begin)), end_(std::move(end)) {}
 
-    explicit chat_template(std::string_view system) : system_(system) {}
-
-    template <class Control, class Text>
-    void write(std::span<const chat_turn> turns, Control&& control, Text&& text) const {
-        const auto turn = [&](std::string_view role, std::string_view content) {
-            control(turn_begins);
-            text(std::string(role).append("\n").append(content)); // one piece: words may reach across the line's end
-            control(turn_ends);
-            text("\n");
-        };
-        if (!turns.empty() && turns[0].role != "system" && !system_.empty()) turn("system", system_);
-        for (const auto& each : turns) turn(each.role, each.content);
-        control(turn_begins);
-        text("assistant\n");
-    }
-
-    std::string_view system_; // what comes first when the conversation brings no system message; of static storage
+    jinja::program program_;
+    std::string begin_, end_;
 };
 
 } // namespace ashlar::support

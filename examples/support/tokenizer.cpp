@@ -58,15 +58,16 @@ const tokenizer::merge* tokenizer::find_merge(std::uint32_t left, std::uint32_t 
     return nullptr;
 }
 
-// Appends what is found, and hands what lies between to `between`.
-template <class Between>
-void tokenizer::look_for(const needles& wanted, std::string_view text, specials how, std::vector<token_id>& out,
+// Appends what is found, and hands what lies between to `between`. `parsed`: whether a control token counts that
+// begins at a place and is so many bytes long.
+template <class Parsed, class Between>
+void tokenizer::look_for(const needles& wanted, std::string_view text, Parsed parsed, std::vector<token_id>& out,
                          Between&& between) const {
     std::size_t from = 0;
     for (std::size_t at = 0; at < text.size();) {
         const auto matches = [&](const needle& n) {
-            return (n.always || how == specials::parse) &&
-                   text.substr(at).starts_with(bytes_of(static_cast<token_id>(n.id)));
+            const std::string_view spelled = bytes_of(static_cast<token_id>(n.id));
+            return text.substr(at).starts_with(spelled) && (n.always || parsed(at, spelled.size()));
         };
         const auto found = wanted.begins[static_cast<unsigned char>(text[at])]
                                ? std::ranges::find_if(wanted.list, matches)
@@ -82,14 +83,33 @@ void tokenizer::look_for(const needles& wanted, std::string_view text, specials 
     between(text.substr(from));
 }
 
-void tokenizer::encode(std::string_view bytes, specials how, std::vector<token_id>& out) const {
+template <class Parsed>
+void tokenizer::encode_where(std::string_view bytes, Parsed parsed, std::vector<token_id>& out) const {
     scratch work;
-    look_for(as_written_, bytes, how, out, [&](std::string_view text) {
+    look_for(as_written_, bytes, parsed, out, [&](std::string_view text) {
+        const std::string_view given = text;
+        const auto from = static_cast<std::size_t>(given.data() - bytes.data());
         std::string valid;
         if (!is_utf8(text)) text = valid = repaired(text);
         if (composes_) text = valid = nfc(text);
-        look_for(as_composed_, text, how, out, [&](std::string_view part) { encode_text(part, work, out); });
+        const bool same = text == given; // else places are no longer those in `bytes`, and all of `given` has to count
+        const auto counts = [&](std::size_t at, std::size_t size) {
+            return same ? parsed(from + at, size) : parsed(from, given.size());
+        };
+        look_for(as_composed_, text, counts, out, [&](std::string_view part) { encode_text(part, work, out); });
     });
+}
+
+void tokenizer::encode(std::string_view bytes, specials how, std::vector<token_id>& out) const {
+    encode_where(bytes, [&](std::size_t, std::size_t) { return how == specials::parse; }, out);
+}
+
+void tokenizer::encode(std::string_view bytes, std::string_view marks, std::vector<token_id>& out) const {
+    ASHLAR_ASSERT(marks.size() == bytes.size());
+    const auto marked = [&](std::size_t at, std::size_t size) {
+        return marks.substr(at, size).find('\0') == std::string_view::npos;
+    };
+    encode_where(bytes, marked, out);
 }
 
 std::vector<token_id> tokenizer::encode(std::string_view bytes, specials how) const {

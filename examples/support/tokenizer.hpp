@@ -46,6 +46,9 @@ public:
     // Appends to `out`. O(n log n) in the length of the longest word; no limit on the text.
     void encode(std::string_view bytes, specials how, std::vector<token_id>& out) const;
     std::vector<token_id> encode(std::string_view bytes, specials how) const;
+    // The same of text of several hands: a control token counts where all of its bytes are marked, by a byte that is
+    // not 0 in `marks`, which is as long.
+    void encode(std::string_view bytes, std::string_view marks, std::vector<token_id>& out) const;
 
     std::uint32_t size() const { return static_cast<std::uint32_t>(ends_.size()); }
     bool contains(token_id id) const { return id >= 0 && static_cast<std::uint32_t>(id) < size(); }
@@ -80,9 +83,11 @@ private:
         return static_cast<std::size_t>(((std::uint64_t{left} << 32 | right) * 0x9e3779b97f4a7c15u) >> 20);
     }
     const merge* find_merge(std::uint32_t left, std::uint32_t right) const;
-    template <class Between>
-    void look_for(const needles& wanted, std::string_view text, specials how, std::vector<token_id>& out,
+    template <class Parsed, class Between>
+    void look_for(const needles& wanted, std::string_view text, Parsed parsed, std::vector<token_id>& out,
                   Between&& between) const;
+    template <class Parsed>
+    void encode_where(std::string_view bytes, Parsed parsed, std::vector<token_id>& out) const;
     void encode_text(std::string_view text, scratch& work, std::vector<token_id>& out) const;
     void encode_word(std::string_view word, scratch& work, std::vector<token_id>& out) const;
 

@@ -231,9 +231,7 @@ class Client(unittest.TestCase):
         self.assertEqual(self.refused(openai.NotFoundError, model="gpt-4o").code, "model_not_found")
 
     def test_a_field_that_is_wrong_or_not_supported_is_named(self):
-        tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
-        for field, value in {"temperature": 9, "top_p": -1, "max_tokens": 0, "n": 100000, "tools": [tool],
-                             "logit_bias": {"5": 101},
+        for field, value in {"temperature": 9, "top_p": -1, "max_tokens": 0, "n": 100000, "logit_bias": {"5": 101},
                              "frequency_penalty": 2.5, "presence_penalty": -3, "top_logprobs": 5,
                              "stop": ["a"] * 9}.items():
             with self.subTest(field):

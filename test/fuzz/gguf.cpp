@@ -72,7 +72,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto facts = file->facts(); given(facts))
         require(facts->heads % facts->kv_heads == 0 && facts->head_dim % 2 == 0 && facts->layers > 0 &&
                 facts->vocabulary > 0);
-    given(support::chat_template::from(*file));
-    if (const auto words = support::tokenizer::from(*file); given(words)) use(*words, text);
+    if (const auto words = support::tokenizer::from(*file); given(words)) {
+        given(support::chat_template::from(file->text("tokenizer.chat_template"), *words));
+        use(*words, text);
+    }
     return 0;
 }

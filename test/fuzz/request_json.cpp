@@ -13,6 +13,7 @@
 #include <serve/openai_format.cpp>
 #include <serve/openai_prompt.cpp>
 #include <serve/openai_sampling.cpp>
+#include <serve/openai_tools.cpp>
 #include <serve/text.cpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

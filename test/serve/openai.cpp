@@ -58,8 +58,8 @@ TEST_CASE("a field that would change the answer and is not supported is refused 
             CHECK(no.message.find("'" + name + "'") != std::string::npos);
         }
     }
-    for (const char* each : {"tools", "tool_choice", "functions", "function_call", "audio", "modalities", "prediction",
-                             "reasoning_effort", "web_search_options", "echo"}) {
+    for (const char* each : {"functions", "function_call", "audio", "modalities", "prediction", "reasoning_effort",
+                             "web_search_options", "echo"}) {
         CHECK(refused('"' + std::string(each) + R"(":["a",{"b":1}])", true).param == each);
     }
     for (const char* each : {"suffix", "tools", "max_completion_tokens", "top_logprobs"})

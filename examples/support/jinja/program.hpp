@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <ctime>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 

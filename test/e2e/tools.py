@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Tools through the openai Python client, unmodified, against a server with prefill and decode apart: calls that must
+come, that may come and that must not; whole and streamed; a round trip with a result."""
+import json
+import unittest
+
+import jsonschema
+import openai
+
+from server import Server
+
+WEATHER = {"type": "function", "function": {
+    "name": "get_weather", "description": "Tells today's weather in a city.",
+    "parameters": {"type": "object", "properties": {
+        "city": {"type": "string", "maxLength": 20}, "unit": {"enum": ["celsius", "fahrenheit"]}},
+        "required": ["city", "unit"], "additionalProperties": False}}}
+DICE = {"type": "function", "function": {
+    "name": "roll-dice", "strict": True,
+    "parameters": {"type": "object", "properties": {"sides": {"type": "integer", "minimum": 2, "maximum": 20}},
+                   "required": ["sides"]}}}
+NOW = {"type": "function", "function": {"name": "now"}}
+TOOLS = [WEATHER, DICE, NOW]
+SCHEMAS = {tool["function"]["name"]: tool["function"].get("parameters", {"maxProperties": 0}) for tool in TOOLS}
+QUESTION = [{"role": "user", "content": "What is the weather in Paris?"}]
+
+
+class Tools(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--pool-mib", "96")
+        cls.addClassCleanup(cls.server.__exit__, None, None, None)
+        cls.ai = openai.OpenAI(base_url=cls.server.url + "/v1", api_key="none", max_retries=0, timeout=120)
+        cls.model = cls.ai.models.list().data[0].id
+
+    def chat(self, **more):
+        return self.ai.chat.completions.create(**{"model": self.model, "messages": QUESTION, "temperature": 0,
+                                                  "tools": TOOLS, "max_tokens": 120, **more})
+
+    def check(self, calls):
+        for call in calls:
+            self.assertEqual(call.type, "function")
+            jsonschema.validate(json.loads(call.function.arguments), SCHEMAS[call.function.name])
+        self.assertEqual(len({call.id for call in calls}), len(calls))
+
+    def test_a_call_that_must_come_comes_and_is_valid(self):
+        for more in ({}, {"temperature": 1.5, "seed": 3}, {"temperature": 1, "seed": 4, "n": 2}):
+            with self.subTest(**more):
+                for choice in self.chat(tool_choice="required", parallel_tool_calls=False, **more).choices:
+                    self.assertEqual(choice.finish_reason, "tool_calls")
+                    self.assertIsNone(choice.message.content)
+                    self.assertEqual(len(choice.message.tool_calls), 1)
+                    self.check(choice.message.tool_calls)
+
+    def test_a_named_tool_is_the_one_that_is_called(self):
+        for name in SCHEMAS:
+            choice = self.chat(tool_choice={"type": "function", "function": {"name": name}}).choices[0]
+            self.assertEqual(choice.finish_reason, "tool_calls")
+            self.assertEqual([call.function.name for call in choice.message.tool_calls], [name])
+            self.check(choice.message.tool_calls)
+
+    def streamed(self, **more):
+        """(content, calls as (id, name, arguments), finish_reason), put together as clients do."""
+        content, calls, reason, chunks = "", {}, None, 0
+        for chunk in self.chat(stream=True, **more):
+            choice = chunk.choices[0]
+            reason = choice.finish_reason or reason
+            content += choice.delta.content or ""
+            for part in choice.delta.tool_calls or []:
+                chunks += 1
+                call = calls.setdefault(part.index, [None, None, ""])
+                if part.id:
+                    self.assertEqual(call, [None, None, ""])
+                    call[:2] = part.id, part.function.name
+                call[2] += part.function.arguments or ""
+        return content, [tuple(calls[i]) for i in sorted(calls)], reason, chunks
+
+    def test_streamed_it_is_the_same(self):
+        for more in ({"tool_choice": "required", "seed": 9, "temperature": 1}, {"tool_choice": "auto"},
+                     {"tool_choice": {"type": "function", "function": {"name": "get_weather"}}}):
+            with self.subTest(**more):
+                whole = self.chat(**more).choices[0]
+                content, calls, reason, chunks = self.streamed(**more)
+                self.assertEqual(content, whole.message.content or "")
+                self.assertEqual([call[1:] for call in calls],
+                                 [(c.function.name, c.function.arguments) for c in whole.message.tool_calls or []])
+                self.assertEqual(reason, whole.finish_reason)
+                if calls:
+                    self.assertGreater(chunks, 2 * len(calls))  # the arguments come as they are written
+
+    def test_what_may_be_called_may_also_be_answered(self):
+        answer = self.chat(messages=[{"role": "user", "content": "Say hello."}]).choices[0]
+        self.assertIn(answer.finish_reason, ("stop", "length", "tool_calls"))
+        if answer.finish_reason == "tool_calls":
+            self.check(answer.message.tool_calls)
+        else:
+            self.assertTrue(answer.message.content)
+        # Whoever begins a call has to end it: the model is led to the brink.
+        brink = [*QUESTION, {"role": "assistant", "content": None, "tool_calls": [
+            {"id": "1", "type": "function", "function": {"name": "get_weather",
+                                                         "arguments": '{"city": "Rome", "unit": "celsius"}'}}]},
+                 {"role": "tool", "tool_call_id": "1", "content": "22"},
+                 {"role": "user", "content": "And in Paris? Call the tool again."}]
+        for seed in range(4):
+            choice = self.chat(messages=brink, temperature=0.7, seed=seed).choices[0]
+            if choice.finish_reason == "tool_calls":
+                self.check(choice.message.tool_calls)
+
+    def test_none_means_none(self):
+        answer = self.chat(tool_choice="none", max_tokens=16)
+        self.assertIsNone(answer.choices[0].message.tool_calls)
+        without = self.ai.chat.completions.create(model=self.model, messages=QUESTION, temperature=0, max_tokens=16)
+        self.assertEqual(answer.choices[0].message.content, without.choices[0].message.content)
+        self.assertEqual(answer.usage.prompt_tokens, without.usage.prompt_tokens)
+
+    def test_a_result_goes_back(self):
+        call = self.chat(tool_choice="required", parallel_tool_calls=False).choices[0].message
+        turns = [*QUESTION, call.model_dump(exclude_none=True),
+                 {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "It rains."}]
+        answer = self.chat(messages=turns, tool_choice="none", max_tokens=24)
+        self.assertTrue(answer.choices[0].message.content)
+        told = self.server.post("/tokenize", {"messages": turns, "return_token_strs": True})
+        text = "".join(told["token_strs"])
+        self.assertIn("<tool_call>\n{\"name\": \"" + call.tool_calls[0].function.name + "\"", text)
+        self.assertIn("<tool_response>\nIt rains.\n</tool_response>", text)
+        self.assertEqual(answer.usage.prompt_tokens, told["count"])
+
+    def test_an_answer_that_is_cut_says_length(self):
+        choice = self.chat(tool_choice={"type": "function", "function": {"name": "get_weather"}},
+                           max_tokens=3).choices[0]
+        self.assertEqual(choice.finish_reason, "length")
+
+    def test_what_cannot_be_is_refused_by_its_field(self):
+        for field, more in {"tools[1].function.name": {"tools": [NOW, NOW]},
+                            "tools[0].function.parameters": {"tools": [{"type": "function", "function": {
+                                "name": "f", "parameters": {"type": "object", "not": {}}}}]},
+                            "tool_choice.function.name": {"tool_choice": {"type": "function",
+                                                                          "function": {"name": "g"}}},
+                            "tools": {"response_format": {"type": "json_object"}},
+                            "functions": {"functions": [{"name": "f", "parameters": {}}]}}.items():
+            with self.subTest(field), self.assertRaises(openai.BadRequestError) as caught:
+                self.chat(**more)
+            self.assertEqual(caught.exception.param, field)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2, warnings="ignore")
