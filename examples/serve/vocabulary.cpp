@@ -24,11 +24,6 @@ T need(sup::outcome<T> got, const std::string& path) {
     if (!got) throw std::runtime_error(path + ": " + got.fault().sentence);
     return std::move(got).value();
 }
-
-sup::outcome<sup::chat_template> chat_of(const sup::outcome<std::string_view>& program) {
-    if (!program) return program.fault();
-    return sup::chat_template::of(*program);
-}
 } // namespace
 
 vocabulary::vocabulary(const std::string& path) {
