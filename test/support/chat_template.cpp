@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <support/chat_template.hpp>
+#include <support/gguf.hpp>
 #include <support/tiny_gguf.hpp>
 
 using namespace ashlar;
