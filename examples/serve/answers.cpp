@@ -155,7 +155,7 @@ void answers::apply(const sched::finish& a) {
         s->calls->push(part.text);
         s->calls->finish();
         split_calls(*s, part);
-        if (a.reason == sched::finish_reason::stop && s->calls->ends_with_a_call()) part.finish_reason = "tool_calls";
+        if (s->calls->ends_with_a_call()) part.finish_reason = "tool_calls";
     }
     if (of.want.stream) {
         send(*s, part);

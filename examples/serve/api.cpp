@@ -198,7 +198,9 @@ void api::generate(const std::string& body, bool chat, std::shared_ptr<exchange>
             s->tokens = each;
             s->prompt_tokens = static_cast<std::uint32_t>(each.size());
             s->max_tokens = ask.max_tokens.value_or(limits_.context - s->prompt_tokens);
-            s->how = sampling_of(ask, s->prompt_tokens, s->max_tokens, c, seed, words_.end_tokens());
+            // Calls end within max_tokens, text is cut: an end of the text needs no room.
+            const std::uint32_t room = s->max_tokens + (ask.tools.empty() ? 0 : 1);
+            s->how = sampling_of(ask, s->prompt_tokens, room, c, seed, words_.end_tokens());
             s->text = text_stream(ask.stop, ask.include_stop);
             if (!ask.tools.empty()) s->calls.emplace();
             choices.push_back(std::move(s));

@@ -125,7 +125,17 @@ class Tools(unittest.TestCase):
         self.assertIn("<tool_response>\nIt rains.\n</tool_response>", text)
         self.assertEqual(answer.usage.prompt_tokens, told["count"])
 
+    def test_calls_end_within_max_tokens(self):
+        named = {"type": "function", "function": {"name": "get_weather"}}
+        for seed in range(3):
+            answer = self.chat(tool_choice=named, max_tokens=64, temperature=1.8, seed=seed)
+            self.assertEqual(answer.choices[0].finish_reason, "tool_calls")
+            self.assertLessEqual(answer.usage.completion_tokens, 64)
+            self.check(answer.choices[0].message.tool_calls)
+
     def test_an_answer_that_is_cut_says_length(self):
+        story = self.chat(messages=[{"role": "user", "content": "Tell me a long story."}], max_tokens=8)
+        self.assertEqual((story.choices[0].finish_reason, story.usage.completion_tokens), ("length", 8))
         choice = self.chat(tool_choice={"type": "function", "function": {"name": "get_weather"}},
                            max_tokens=3).choices[0]
         self.assertEqual(choice.finish_reason, "length")
