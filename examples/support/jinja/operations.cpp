@@ -210,7 +210,7 @@ bool holds(const value& a, std::string_view sign, const value& b, budget& costs)
     if (a.as_text() && b.as_text()) return ordered(a.as_text()->bytes, b.as_text()->bytes);
     const number left = number_of(a), right = number_of(b);
     if (left.index() == 0 || right.index() == 0)
-        unsupported("'" + std::string(sign) + "' of " + std::string(a.kind()) + " and " + std::string(b.kind()));
+        unsupported(std::string("'").append(sign).append("' of ").append(a.kind()).append(" and ").append(b.kind()));
     if (left.index() == right.index()) return ordered(left, right);
     return ordered(real_of(left), real_of(right));
 }
