@@ -5,6 +5,8 @@ over TCP and prove that they belong together by a key file. Here they share the 
 import concurrent.futures
 import functools
 import os
+import pathlib
+import re
 import secrets
 import signal
 import socket
@@ -15,6 +17,9 @@ import time
 import unittest
 
 from server import ENVIRONMENT, HEARTBEAT_S, PATIENCE_S, Refused, Server
+
+WIRE = pathlib.Path(__file__).resolve().parents[2] / "examples/serve/wire.hpp"
+PROTOCOL = int(re.search(r"constexpr std::uint32_t version = (\d+);", WIRE.read_text(encoding="utf-8"))[1])
 
 API_KEY = "sk-" + secrets.token_hex(8)
 QUESTIONS = [f"Say {k} words about stone. " + "Think well before you speak. " * 12 for k in range(6)]
@@ -275,7 +280,7 @@ class FleetTest(unittest.TestCase):
             for frame in (welcome, wrong_proof, b"\x08"):  # the last one: shut down
                 link, _ = impostor.accept()
                 with link:
-                    challenge = b"\x00" + struct.pack("<I", 3) + bytes(16)
+                    challenge = b"\x00" + struct.pack("<I", PROTOCOL) + bytes(16)
                     link.sendall(struct.pack("<I", len(challenge)) + challenge)
                     self.assertEqual(len(link.recv(4 + 1 + 32, socket.MSG_WAITALL)), 37)  # its proof and challenge
                     link.sendall(struct.pack("<I", len(frame)) + frame)
