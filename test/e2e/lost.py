@@ -114,8 +114,15 @@ def syn_sent(pid, port):
     with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
         inodes = {line.split()[9] for line in list(table)[1:]
                   if line.split()[3] == "02" and line.split()[2].endswith(f":{port:04X}")}
-    links = (os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
-    return any(link == f"socket:[{inode}]" for link in links for inode in inodes)
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+
+    def link_of(fd):
+        try:
+            return os.readlink(f"/proc/{pid}/fd/{fd}")
+        except FileNotFoundError:  # closed meanwhile
+            return None
+
+    return any(link_of(fd) in wanted for fd in os.listdir(f"/proc/{pid}/fd"))
 
 
 if __name__ == "__main__":
