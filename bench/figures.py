@@ -144,7 +144,8 @@ FIGURES = [
              "things, greedily answered by the quickstart's model and judged by jsonschema 4.26.0. Answers are "
              "bounded to 256 tokens; greedily this model repeats itself in lists and objects that need not end, so "
              "that nine of them end only because tokens that leave no room for an ending are not drawn. One that "
-             "were cut would count as not valid. Speed: the five longest answers, unified engine, mask and matcher included.",
+             "were cut would count as not valid. Speed: the five longest answers, unified engine, mask and matcher "
+             "included.",
     ),
     Figure(
         id="serve.decode",
