@@ -212,6 +212,7 @@ private:
             wire::to_engine frame = std::move(inbox_.front());
             inbox_.pop_front();
             if (!std::visit([this](auto& one) { return hear(one); }, frame)) return false;
+            stay_alive();
         }
         if (carrier_) {
             carrier_->poll(now);
@@ -245,6 +246,12 @@ private:
             totals_.epoch_mismatches = was.epoch_mismatches + c.epoch_mismatches;
         }
         say(wire::heartbeat{static_cast<std::uint32_t>(totals_.blocks_free), totals_});
+    }
+
+    // Before and behind what takes long: who is silent is given up.
+    void stay_alive() {
+        const al::instant now = monotonic();
+        if (live_ && now - last_beat_ >= heartbeat_ / 2) beat(now), line_.flush();
     }
 
     void say(const wire::to_router& frame) { line_.queue(frame); } // goes out with what else progress() has to say
@@ -374,6 +381,7 @@ private:
         };
         if (sequences_.contains(s.key.value)) return refuse({al::errc::exhausted, al::origin::app}); // not over yet
         if (!s.how.grammar.empty()) {
+            beat(monotonic()), line_.flush(); // a large one takes a good part of the time that an engine may be silent
             auto rule = grammars_.begin(s.how.grammar);
             if (!rule) return refuse(rule.fault().what); // the router has compiled it too
             s.rule.emplace(std::move(rule).value());
@@ -537,6 +545,7 @@ private:
         std::size_t with_logits = 0;
         for (const share& each : shares) {
             sequence& s = *each.of;
+            stay_alive();
             if (!done) {
                 say(wire::item_failed{s.request, s.attempt, b.id, done.error()});
                 continue;

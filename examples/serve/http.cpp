@@ -123,10 +123,12 @@ public:
         write();
     }
     void chunk(std::string_view data) {
-        if (closed_ || data.empty()) return;
-        if (out_.size() + writing_.size() + data.size() > server_->limits.unsent_bytes) {
+        if (closed_ || cut_off_ || data.empty()) return;
+        // Behind a write that waits, that is: what one event brings may be more.
+        if (!writing_.empty() && out_.size() + data.size() > server_->limits.unsent_bytes) {
             spdlog::warn("a client reads too slowly: {} bytes wait; closing its connection", out_.size());
-            return close();
+            cut_off_ = true; // whose answer this is hears of it when it has said what it is saying
+            return asio::post(socket_.get_executor(), [self = shared_from_this()] { self->close(); });
         }
         if (chunked_) {
             char size[24];
@@ -363,7 +365,7 @@ private:
     std::size_t head_bytes_ = 0; // of the request that is being parsed
     unsigned version_ = 11;
     bool parser_started_ = false, answering_ = false, keep_alive_ = false, chunked_ = false, head_only_ = false;
-    bool reading_ = false, write_posted_ = false, finishing_ = false, closed_ = false;
+    bool reading_ = false, write_posted_ = false, finishing_ = false, cut_off_ = false, closed_ = false;
 };
 
 void session_exchange::reply(unsigned status, std::string_view type, std::string body, const http_headers& headers) {

@@ -122,6 +122,20 @@ TEST_CASE("a hostile template costs no more than its limits") {
     CHECK(refused(many(" ", (256 << 10) + 1)).what.code == errc::exhausted);
 }
 
+TEST_CASE("values that share what they hold cost what they would say") {
+    std::string lists = "{% set a0 = [1, 1] %}", maps = "{% set a0 = {'x': 1} %}{% set b0 = {'x': 1} %}";
+    for (int k = 1; k <= 40; ++k) {
+        const std::string now = std::to_string(k), last = std::to_string(k - 1);
+        lists += "{% set a" + now + " = [a" + last + ", a" + last + "] %}";
+        for (const std::string of : {"a", "b"})
+            maps += "{% set " + of + now + " = {'x': " + of + last + ", 'y': " + of + last + "} %}";
+    }
+    CHECK(rendered(lists + "{{ a40 | tojson }}", {}, {.steps = 100'000}).fault().what.code == errc::exhausted);
+    CHECK(rendered(lists + "{{ a40 | tojson }}", {}, {.bytes = 10'000}).fault().what.code == errc::exhausted);
+    CHECK(rendered(maps + "{{ a40 == b40 }}", {}, {.steps = 100'000}).fault().what.code == errc::exhausted);
+    CHECK(rendered("{{ {'x': [1], 'y': 2} == {'y': 2, 'x': [1]} }}{{ {'x': 1} == {'y': 1} }}")->bytes == "TrueFalse");
+}
+
 TEST_CASE("time is the clock's, or what the caller says") {
     CHECK(rendered("{{ strftime_now('%Y') }}", {}, {.now = 1'000'000'000})->bytes == "2001");
     CHECK(rendered("{{ strftime_now('%Y') | length }}")->bytes == "4");

@@ -192,7 +192,7 @@ value to_json(const call_frame& in) {
     const std::int64_t indent = indented ? integer_of(argument(in, 1), "tojson") : -1;
     if (indented && (indent < 0 || indent > 16)) unsupported("'tojson' with so wide an indent");
     std::string out;
-    append_json(out, argument(in, 0), indent);
+    append_json(out, argument(in, 0), indent, [&](std::size_t bytes) { in.costs.spend(1), in.costs.fits(bytes); });
     in.costs.check(out.size());
     return given(out);
 }

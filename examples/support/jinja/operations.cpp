@@ -89,7 +89,13 @@ list elements(const value& of, budget& costs) {
 }
 
 bool equal(const value& a, const value& b, budget& costs) {
-    if (const auto* x = a.as_map(); x && b.as_map()) costs.spend(x->size() * x->size());
+    if (const auto *x = a.as_map(), *y = b.as_map(); x && y) {
+        costs.spend(x->size() * x->size());
+        return x->size() == y->size() && std::ranges::all_of(*x, [&](const member& each) {
+                   const value* other = find(*y, each.first);
+                   return other && equal(each.second, *other, costs);
+               });
+    }
     if (const auto* x = a.as_list(); x && b.as_list() && x->size() == b.as_list()->size()) {
         for (std::size_t i = 0; i < x->size(); ++i) {
             costs.spend(1);

@@ -214,7 +214,9 @@ text printed(const value& of) {
     throw make_fault(errc::unsupported, std::string(of.kind()) + " cannot be written as text without 'tojson'");
 }
 
-void append_json(std::string& out, const value& of, std::int64_t indent, std::size_t level) {
+void append_json(std::string& out, const value& of, std::int64_t indent, const written_so_far& each_one,
+                 std::size_t level) {
+    if (each_one) each_one(out.size());
     if (const auto* x = of.as_text()) return append_json_text(out, x->bytes);
     if (of.is_none()) return void(out += "null");
     if (const auto* x = of.get<bool>()) return void(out += *x ? "true" : "false");
@@ -225,12 +227,12 @@ void append_json(std::string& out, const value& of, std::int64_t indent, std::si
     }
     if (const auto* x = of.as_list())
         return append_nested(out, *x, indent, level, "[]",
-                             [&](const value& each) { append_json(out, each, indent, level + 1); });
+                             [&](const value& each) { append_json(out, each, indent, each_one, level + 1); });
     if (const auto* x = of.as_map())
         return append_nested(out, *x, indent, level, "{}", [&](const member& each) {
             append_json_text(out, each.first);
             out += ": ";
-            append_json(out, each.second, indent, level + 1);
+            append_json(out, each.second, indent, each_one, level + 1);
         });
     throw make_fault(errc::unsupported, std::string(of.kind()) + " has no JSON");
 }

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -116,7 +117,10 @@ const value* find(const map& in, std::string_view name); // null: not there
 text printed(const value& of);
 // As json.dumps(x, ensure_ascii=False, indent=indent); no indent: below 0. Appends; a fault is thrown for what JSON
 // cannot say.
-void append_json(std::string& out, const value& of, std::int64_t indent, std::size_t level = 0);
+// `each_one` hears before every value how much stands there, and may throw: lists may share what they hold.
+using written_so_far = std::function<void(std::size_t)>;
+void append_json(std::string& out, const value& of, std::int64_t indent, const written_so_far& each_one = {},
+                 std::size_t level = 0);
 std::string real_text(double x); // Python's repr
 
 } // namespace ashlar::support::jinja
