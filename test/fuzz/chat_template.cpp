@@ -2,21 +2,18 @@
 // Chat templates and conversations, apart by a zero: an error with a sentence, or a text whose every byte has its mark,
 // the same each time. The second part is also an answer with calls of tools: however it is cut, the parts are the same.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include <support/jinja/program.hpp>
 #include <support/tool_stream.hpp>
 
+#include "require.hpp"
+
 using namespace ashlar;
 namespace jinja = support::jinja;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 std::string parts_of(std::string_view text, std::size_t step) {
     support::tool_stream stream;

@@ -2,7 +2,6 @@
 // Model files: whatever the bytes are, there is a directory whose every promise lies within them, or an error with a
 // sentence. What a file offers is read in full: metadata, tensors, Llama's facts, the tokenizer, the chat template.
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -13,19 +12,11 @@
 #include <support/tokenizer.hpp>
 #include <support/unicode.hpp>
 
+#include "require.hpp"
+
 using namespace ashlar;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
-
-template <class T>
-bool given(const support::outcome<T>& outcome) { // a refusal says why
-    if (!outcome) require(!outcome.fault().sentence.empty());
-    return static_cast<bool>(outcome);
-}
 
 void use(const support::tokenizer& words, std::string_view text) {
     for (const auto how : {support::specials::as_text, support::specials::parse}) {

@@ -2,7 +2,6 @@
 // GBNF that anybody may send: an error with a sentence, or a machine whose masks are what its matcher says, token by
 // token, along a text that the input itself chooses; and one that ends within its budget.
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,13 +12,9 @@
 #include <support/grammar/matcher.hpp>
 #include <support/grammar/token_masks.hpp>
 
-using namespace ashlar;
+#include "require.hpp"
 
-namespace {
-void require(bool holds) {
-    if (!holds) std::abort();
-}
-} // namespace
+using namespace ashlar;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);

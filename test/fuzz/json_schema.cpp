@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schemas that anybody may send: an error with a sentence, or a grammar that reads as GBNF and whose texts are JSON.
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,13 +12,9 @@
 #include <support/grammar/json_schema.hpp>
 #include <support/grammar/matcher.hpp>
 
-using namespace ashlar;
+#include "require.hpp"
 
-namespace {
-void require(bool holds) {
-    if (!holds) std::abort();
-}
-} // namespace
+using namespace ashlar;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto gbnf = support::schema_to_gbnf({reinterpret_cast<const char*>(data), size});

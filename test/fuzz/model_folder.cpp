@@ -4,7 +4,6 @@
 // sentence. A file begins behind "====" and its digit in `names`; the folder lies in memory.
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -15,6 +14,8 @@
 #include <support/model_file.hpp>
 #include <support/model_tensors.hpp>
 
+#include "require.hpp"
+
 using namespace ashlar;
 
 namespace {
@@ -22,16 +23,6 @@ namespace {
 constexpr std::array names{"config.json",           "model.safetensors",      "model.safetensors.index.json",
                            "a.safetensors",         "b.safetensors",          "tokenizer.json",
                            "tokenizer_config.json", "generation_config.json", "chat_template.jinja"};
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
-
-template <class T>
-bool given(const support::outcome<T>& outcome) { // a refusal says why
-    if (!outcome) require(!outcome.fault().sentence.empty());
-    return static_cast<bool>(outcome);
-}
 
 struct folder {
     std::string path = "/dev/shm/ashlar-fuzz-XXXXXX";

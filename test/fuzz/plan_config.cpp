@@ -4,7 +4,6 @@
 // first line as each kind of number.
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -12,15 +11,13 @@
 #include <plan/hf_config.cpp>
 #include <plan/words.cpp>
 
+#include "require.hpp"
+
 namespace {
 
 namespace of = ashlar::plan::catalog;
 namespace plan = ashlar::plan;
 namespace units = ashlar::units;
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 template <class Read>
 void read(Read reader, std::string_view names) {

@@ -2,27 +2,14 @@
 // Checkpoints of Hugging Face's kind: whatever the bytes are, as a safetensors file and as each of the JSON files
 // beside one, what is promised lies within them, or there is an error with a sentence.
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include <support/checkpoint_config.hpp>
 #include <support/safetensors.hpp>
 
+#include "require.hpp"
+
 using namespace ashlar;
-
-namespace {
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
-
-template <class T>
-bool given(const support::outcome<T>& outcome) { // a refusal says why
-    if (!outcome) require(!outcome.fault().sentence.empty());
-    return static_cast<bool>(outcome);
-}
-
-} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -2,20 +2,17 @@
 // tokenizer.json: whatever the bytes are, there is a tokenizer whose every id has bytes and whose decoding is UTF-8, or
 // an error with a sentence. The pre-tokenizers split any text into pieces that are the text.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include <support/tokenizer.hpp>
 #include <support/unicode.hpp>
 
+#include "require.hpp"
+
 using namespace ashlar;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 bool is_utf8(std::string_view text) {
     for (std::size_t at = 0; at < text.size();) {

@@ -13,19 +13,13 @@
 #include <support/grammar/matcher.hpp>
 #include <support/grammar/token_masks.hpp>
 
+#include "machine.hpp"
+
 using namespace ashlar;
 using support::automaton;
 using support::matcher;
 
 namespace {
-
-std::shared_ptr<const automaton> machine(std::string_view text) {
-    const auto read = support::parse_gbnf(text);
-    REQUIRE_MESSAGE(read, (read ? "" : read.fault().sentence));
-    auto made = automaton::from(*read);
-    REQUIRE_MESSAGE(made, (made ? "" : made.fault().sentence));
-    return std::make_shared<const automaton>(std::move(made).value());
-}
 
 bool matches(const std::shared_ptr<const automaton>& grammar, std::string_view text) {
     matcher at(grammar);
