@@ -26,7 +26,7 @@ generation generation_of(std::string_view body, const api_limits& limits, bool c
     if (const json* options = in.take("stream_options")) {
         if (!want.stream) refuse("'stream_options' may be given only when 'stream' is true", "stream_options");
         if (!options->is_object()) refuse("'stream_options' must be an object", "stream_options");
-        fields inner(*options);
+        fields inner(*options, "stream_options.");
         want.include_usage = inner.boolean("include_usage");
         want.continuous_usage = inner.boolean("continuous_usage_stats") && want.include_usage; // vLLM's
         inner.harmless("include_obfuscation"); // padding against traffic analysis; nothing of the answer

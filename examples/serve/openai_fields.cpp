@@ -38,7 +38,7 @@ const json* fields::take(const char* name) {
 bool fields::boolean(const char* name, bool otherwise) {
     const json* value = take(name);
     if (!value) return otherwise;
-    if (!value->is_boolean()) refuse(std::string("'") + name + "' must be true or false", name);
+    if (!value->is_boolean()) refuse("'" + full(name) + "' must be true or false", full(name));
     return value->get<bool>();
 }
 
@@ -46,37 +46,36 @@ std::optional<std::int64_t> fields::integer(const char* name, std::int64_t low, 
     const json* value = take(name);
     if (!value) return std::nullopt;
     const std::string range = std::to_string(low) + " to " + std::to_string(high);
-    if (!value->is_number_integer()) refuse(std::string("'") + name + "' must be an integer, " + range, name);
+    if (!value->is_number_integer()) refuse("'" + full(name) + "' must be an integer, " + range, full(name));
     if (value->is_number_unsigned() && value->get<std::uint64_t>() > static_cast<std::uint64_t>(high))
-        refuse(std::string("'") + name + "' must be in the range " + range, name);
+        refuse("'" + full(name) + "' must be in the range " + range, full(name));
     const auto number = value->get<std::int64_t>();
-    if (number < low || number > high) refuse(std::string("'") + name + "' must be in the range " + range, name);
+    if (number < low || number > high) refuse("'" + full(name) + "' must be in the range " + range, full(name));
     return number;
 }
 
 std::optional<double> fields::number(const char* name, double low, double high) {
     const json* value = take(name);
     if (!value) return std::nullopt;
-    if (!value->is_number()) refuse(std::string("'") + name + "' must be a number", name);
+    if (!value->is_number()) refuse("'" + full(name) + "' must be a number", full(name));
     const double x = value->get<double>();
     if (!(x >= low && x <= high))
-        refuse(std::string("'") + name + "' must be between " + json(low).dump() + " and " + json(high).dump(), name);
+        refuse("'" + full(name) + "' must be between " + json(low).dump() + " and " + json(high).dump(), full(name));
     return x;
 }
 
 std::optional<std::string> fields::text(const char* name) {
     const json* value = take(name);
     if (!value) return std::nullopt;
-    if (!value->is_string()) refuse(std::string("'") + name + "' must be a string", name);
+    if (!value->is_string()) refuse("'" + full(name) + "' must be a string", full(name));
     return value->get<std::string>();
 }
 
 void fields::nothing_else() const {
     for (const auto& [name, value] : object_.items()) {
         if (std::find(taken_.begin(), taken_.end(), name) == taken_.end())
-            refuse("unknown field '" + name.substr(0, 64) +
-                       "'; this server ignores nothing that could change an answer",
-                   name.substr(0, 64), 400, "unknown_parameter");
+            refuse("unknown field '" + full(name) + "'; this server ignores nothing that could change an answer",
+                   full(name), 400, "unknown_parameter");
     }
 }
 

@@ -26,7 +26,8 @@ json parse_object(std::string_view body, const api_limits& limits);
 
 class fields {
 public:
-    explicit fields(json object) : object_(std::move(object)) {}
+    // `within`: of an object inside of the request, what refusals put before its fields' names: "stream_options."
+    explicit fields(json object, std::string within = {}) : object_(std::move(object)), within_(std::move(within)) {}
 
     const json* take(const char* name); // null when absent or JSON null
     bool boolean(const char* name, bool otherwise = false);
@@ -40,7 +41,7 @@ public:
     void neutral(const char* name, Neutral is_neutral) {
         const json* value = take(name);
         if (value && !is_neutral(*value))
-            refuse(std::string("'") + name + "' is not supported by this server; leave it out", name, 400,
+            refuse("'" + full(name) + "' is not supported by this server; leave it out", full(name), 400,
                    "unsupported_parameter");
     }
     void unsupported(const char* name) {
@@ -49,7 +50,10 @@ public:
     void nothing_else() const;
 
 private:
+    std::string full(std::string_view name) const { return within_ + std::string(name.substr(0, 64)); }
+
     json object_;
+    std::string within_;
     std::vector<std::string> taken_;
 };
 
@@ -62,7 +66,7 @@ std::vector<chat_message> message_list(const json& value, const api_limits& limi
 void take_prompt(fields& in, const api_limits& limits, generation& want); // a chat's messages too
 void take_lengths(fields& in, const api_limits& limits, generation& want);
 void take_sampling(fields& in, const api_limits& limits, generation& want);
-void take_format(fields& in, std::string_view body, generation& want); // after take_stops
+void take_format(fields& in, std::string_view body, generation& want);                          // after take_stops
 void take_tools(fields& in, std::string_view body, const api_limits& limits, generation& want); // after take_format
 std::string tool_list(fields& in, std::string_view body, const api_limits& limits);             // as they were sent
 

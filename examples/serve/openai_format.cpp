@@ -42,7 +42,7 @@ std::string from_format(const json& format, std::string_view text, std::string& 
     if (kind == "json_object") return "root ::= json-object\n" + std::string(sup::json_rules);
     if (!format.contains("json_schema") || !format["json_schema"].is_object())
         refuse("'response_format.json_schema' must be an object with a 'schema'", "response_format.json_schema");
-    fields inner(format["json_schema"]);
+    fields inner(format["json_schema"], "response_format.json_schema.");
     field = "response_format.json_schema.schema";
     (void)inner.text("name"), (void)inner.text("description"), (void)inner.boolean("strict");
     if (!inner.take("schema")) refuse("'" + field + "' is required", field);

@@ -80,14 +80,14 @@ enum class calls { none, allowed, required };
 calls choice_of(const json* choice, bool has_tools, std::string& only) {
     if (!choice) return has_tools ? calls::allowed : calls::none;
     if (choice->is_object()) {
-        fields in(*choice);
+        fields in(*choice, "tool_choice.");
         if (in.text("type").value_or("") != "function")
             refuse("'tool_choice.type' must be \"function\"", "tool_choice.type");
         const json* function = in.take("function");
         if (!function || !function->is_object())
             refuse("'tool_choice.function' must be an object with a 'name'", "tool_choice.function");
         in.nothing_else();
-        fields inner(*function);
+        fields inner(*function, "tool_choice.function.");
         only = inner.text("name").value_or("");
         if (only.empty()) refuse("'tool_choice.function.name' is required", "tool_choice.function.name");
         inner.nothing_else();

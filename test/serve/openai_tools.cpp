@@ -93,6 +93,8 @@ TEST_CASE("a tool or a choice that cannot be is refused by its field") {
                  {two + R"(,"tool_choice":{"type":"allowed_tools"})", "tool_choice.type"},
                  {two + R"(,"tool_choice":{"type":"function"})", "tool_choice.function"},
                  {two + R"(,"tool_choice":{"type":"function","function":{"name":"x"}})", "tool_choice.function.name"},
+                 {two + R"(,"tool_choice":{"type":"function","function":{"name":1}})", "tool_choice.function.name"},
+                 {two + R"(,"tool_choice":{"type":"function","function":{"name":"g"},"x":1})", "tool_choice.x"},
                  {R"("tool_choice":"required")", "tool_choice"},
                  {two + R"(,"response_format":{"type":"json_object"})", "tools"},
                  {two + R"(,"grammar":"root ::= \"x\"")", "tools"},
