@@ -27,11 +27,12 @@ struct etcd_world {
         static etcd_server one;
         return one;
     }
+    static std::string by_name() { return "localhost" + server().endpoint().substr(server().endpoint().find(':')); }
     static inline unsigned worlds = 0;
     std::string fleet = "test-" + std::to_string(++worlds);
     std::map<std::string, std::unique_ptr<observer<etcd>>> others;
 
-    etcd open() { return etcd({.endpoints = {server().endpoint()}, .fleet = fleet, .ttl_s = 3}); }
+    etcd open() { return etcd({.endpoints = {by_name()}, .fleet = fleet, .ttl_s = 3}); }
     void enter(const std::string& name, const std::string& address) {
         auto one = std::make_unique<observer<etcd>>(open());
         one->directory.join({.name = name, .address = address, .incarnation = 1});

@@ -131,7 +131,7 @@ struct etcd::state {
             error_code ec;
             const auto found = tcp::resolver(loop).resolve(host, each.substr(colon + 1), ec);
             if (ec || found.empty()) throw std::runtime_error("etcd at " + each + ": " + ec.message());
-            endpoints.push_back(found.begin()->endpoint());
+            for (const auto& one : found) endpoints.push_back({each, one.endpoint()}); // a name may have several
         }
         if (endpoints.empty()) throw std::runtime_error("etcd needs an endpoint, HOST:PORT");
     }
@@ -145,7 +145,7 @@ struct etcd::state {
 
     std::shared_ptr<conversation> ask(const gateway::request& what, bool endless = false) {
         auto one = std::make_shared<conversation>(loop, endless);
-        one->start(endpoints[at], how.endpoints[at], what, how.call_timeout);
+        one->start(endpoints[at].where, endpoints[at].name, what, how.call_timeout);
         return one;
     }
 
@@ -282,7 +282,7 @@ struct etcd::state {
     }
 
     void ask_another(instant now, std::string why) {
-        complaint = "etcd at " + how.endpoints[at] + ": " + why;
+        complaint = "etcd at " + endpoints[at].name + ": " + why;
         if (watch) watch->end("moving on"), watch = nullptr;
         at = (at + 1) % endpoints.size();
         if (++failures % endpoints.size() == 0) pause_until = now + how.retry_after; // all of them, a moment ago
@@ -309,7 +309,11 @@ struct etcd::state {
     etcd_options how;
     std::string prefix;
     asio::io_context loop{1};
-    std::vector<tcp::endpoint> endpoints;
+    struct address {
+        std::string name; // as it was given
+        tcp::endpoint where;
+    };
+    std::vector<address> endpoints;
     std::size_t at = 0;
     std::uint64_t failures = 0, lists = 0;
     std::string complaint = "etcd does not answer";
@@ -342,7 +346,7 @@ void etcd::join(directory_entry mine) {
 void etcd::poll(instant now, std::vector<directory_news>& news) { state_->poll(now, news); }
 sched::registration etcd::mine() const { return state_->own; }
 bool etcd::busy() const { return state_->asked != nullptr; }
-const std::string& etcd::endpoint() const { return state_->how.endpoints[state_->at]; }
+const std::string& etcd::endpoint() const { return state_->endpoints[state_->at].name; }
 std::uint64_t etcd::relisted() const { return state_->lists; }
 
 void etcd::leave() {
