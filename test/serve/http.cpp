@@ -261,8 +261,33 @@ TEST_CASE("a client that does not read is cut off before its answer fills the me
     client c(w);
     c.say("GET /s HTTP/1.1\r\nHost: h\r\n\r\n");
     w.asked().begin_events();
-    for (int i = 0; i < 2000 && w.gone == 0; ++i) w.last->send(std::string(64 << 10, 'x')), w.turn(1);
+    bool speaking = false, interrupted = false;
+    w.last->on_gone = [&] { ++w.gone, interrupted = speaking; };
+    for (int i = 0; i < 2000 && w.gone == 0; ++i) {
+        speaking = true;
+        w.last->send(std::string(64 << 10, 'x'));
+        w.last->send("and more, before it can know");
+        speaking = false;
+        w.turn(1);
+    }
     CHECK(w.gone == 1);
+    CHECK_FALSE(interrupted); // what speaks may be gone once it is told
+}
+
+TEST_CASE("a client that reads gets what one moment brings, however much") {
+    world w;
+    w.answer = false;
+    w.limits.unsent_bytes = 1 << 20;
+    w.start();
+    client c(w);
+    c.say("GET /s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    w.asked().begin_events();
+    for (int i = 0; i < 64; ++i) w.last->send(std::string(64 << 10, 'x'));
+    w.last->finish();
+    const auto got = w.read_to_end(c.fd);
+    CHECK(got.size() > std::size_t{4} << 20);
+    CHECK(got.ends_with("0\r\n\r\n"));
+    CHECK(w.gone == 0);
 }
 
 TEST_CASE("a client that reads slowly but reads gets all of a long answer") {
