@@ -278,8 +278,6 @@ private:
         feed(sched::transfer_failed{f.request, f.attempt, from.instance, f.fault});
     }
 
-    // ---- what it says about itself
-
     // ---- the fleet
 
     // Where engines find it. Without a fleet no engine looks for it in one.
@@ -319,6 +317,8 @@ private:
         }
         return {sched::role::prefill, sched::role::decode};
     }
+
+    // ---- what it says about itself
 
     void update_ready() {
         std::size_t missing[3] = {};
