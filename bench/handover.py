@@ -39,8 +39,8 @@ with Server("--role", "unified", "--batch-tokens", "512") as unified, \
     seconds, exposed = {name: [] for name in servers}, {name: [] for name in servers}
     for name, server in servers.items():
         first_token(server)  # the first of each touches its memory
-    for _ in range(ROUNDS):
-        for name, server in servers.items():
+    for round_ in range(ROUNDS):
+        for name, server in serving.in_turns(servers, round_):
             one = first_token(server)
             seconds[name].append(one[0])
             exposed[name].append(one[1])

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 
-from serving import ROOT, Server, first_token, sleep
+from serving import first_token, in_turns, ROOT, Server, sleep
 from kv_transfer import PEERS, Compiled, Ours, Program, kv_board, together
 from strikes import conditions
 
@@ -138,7 +138,7 @@ def first_tokens(rounds):
             servers[column] = stack.enter_context(Server("--fabric", "ofi:" + column[0], "--batch-tokens", str(PROMPT),
                                                          environment=environment(column)))
         for round_ in range(rounds + 1):
-            for column, server in servers.items():
+            for column, server in in_turns(servers, round_):
                 one = first_token(server, PROMPT, noise)
                 if round_:  # the first touches their memory
                     seconds.setdefault(column, []).append(one)

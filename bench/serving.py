@@ -31,6 +31,13 @@ def first_token(server, tokens, noise):
     return seconds
 
 
+def in_turns(servers, round_):
+    """All of them, another one first in every round: whoever comes first finds the machine rested."""
+    order = list(servers.items())
+    first = round_ % len(order)
+    return order[first:] + order[:first]
+
+
 def emit(ours, values, **more):
     """The line that bench/run reads, of a figure without a peer."""
     print(json.dumps({"ours": ours, "peer": None, "ratio": None, "min": min(values), "max": max(values),
