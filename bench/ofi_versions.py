@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 
-from serving import first_token, in_turns, ROOT, Server, sleep
+from serving import ROOT, Server, first_token, in_turns, sleep
 from kv_transfer import PEERS, Compiled, Ours, Program, kv_board, together
 from strikes import conditions
 
