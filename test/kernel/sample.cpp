@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include <ashlar/kernel/sample.hpp>
 
@@ -15,6 +17,14 @@ TEST_CASE("greedy takes the highest logit, the lowest id of a tie, and no NaN") 
     const float logits[] = {1, 3, 3, -INFINITY}, odd[] = {each::poison, -5, each::poison, -4};
     CHECK(k::greedy(logits) == 1);
     CHECK(k::greedy(odd) == 3);
+    const float nothing[] = {each::poison, each::poison}, masked[] = {each::poison, -INFINITY};
+    CHECK(k::greedy(nothing) == 0);
+    CHECK(k::greedy(masked) == 1);
+    for (const std::size_t n : {1u, 15u, 16u, 17u, 100u}) {
+        std::vector<float> below(n, -5.0f); // no zero may come from beyond the end
+        below[n - 1] = -4;
+        each::kernel([&]<class K>() { CHECK(k::greedy<K>(below) == static_cast<al::token_id>(n - 1)); });
+    }
     k::sample_scratch room(4);
     CHECK(k::sample(logits, {.temperature = 0, .top_k = 0, .top_p = 1, .min_p = 0, .seed = 9}, 3, room) == 1);
 }
@@ -83,6 +93,84 @@ TEST_CASE("top-k, min-p and top-p leave exactly their tokens") {
     CHECK(seen({1, 3, 1, 0.2f, 5}) == std::vector<al::token_id>{1, 2, 3});
     CHECK(seen({1, 0, 0.5f, 0.6f, 5}) == std::vector<al::token_id>{1}); // 0.4 / 0.7 > 0.5: top-p after min-p
     CHECK(seen({1, 99, 1, 0, 5}) == std::vector<al::token_id>{0, 1, 2, 3});
+}
+
+// What may be drawn, by sorting everything: temperature, then top-k and min-p, then top-p.
+std::vector<al::token_id> kept_by_sorting(const std::vector<float>& logits, const k::sampling& how) {
+    std::vector<al::token_id> order(logits.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<al::token_id>(i);
+    const auto logit = [&](al::token_id t) { return logits[static_cast<std::size_t>(t)]; };
+    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return logit(a) > logit(b); });
+    const auto weight = [&](al::token_id t) {
+        return std::exp((double(logit(t)) - logit(order[0])) / how.temperature);
+    };
+    if (how.top_k) order.resize(std::min<std::size_t>(how.top_k, order.size()));
+    while (weight(order.back()) < how.min_p) order.pop_back();
+    double total = 0, sum = 0;
+    for (const auto t : order) total += weight(t);
+    std::size_t count = 0;
+    do sum += weight(order[count++]);
+    while (count < order.size() && sum < how.top_p * total);
+    order.resize(how.top_p < 1 ? count : order.size());
+    return order;
+}
+
+TEST_CASE("what is left of large vocabularies is what sorting them leaves") {
+    for (const std::size_t vocabulary : {64u, 1000u, 20'011u}) {
+        k::sample_scratch room(vocabulary);
+        for (const float spread : {3.0f, 12.0f}) {
+            auto logits = each::numbers(vocabulary, vocabulary, spread);
+            for (std::size_t i = 0; i + 7 < vocabulary; i += 7) logits[i + 3] = logits[i]; // ties
+            for (const std::uint32_t top_k : {0u, 1u, 5u, 40u, 900u}) {
+                for (const float top_p : {1.0f, 0.9f, 0.35f}) {
+                    for (const float min_p : {0.0f, 0.11f}) {
+                        const k::sampling how{1.1f, top_k, top_p, min_p, 3};
+                        auto left = kept_by_sorting(logits, how);
+                        std::sort(left.begin(), left.end());
+                        std::set<al::token_id> drawn;
+                        for (std::uint32_t p = 0; p < 300; ++p) drawn.insert(k::sample(logits, how, p, room));
+                        CAPTURE(vocabulary);
+                        CAPTURE(spread);
+                        CAPTURE(top_k);
+                        CAPTURE(top_p);
+                        CAPTURE(min_p);
+                        CHECK(std::includes(left.begin(), left.end(), drawn.begin(), drawn.end()));
+                        if (left.size() <= 5) CHECK(drawn.size() >= left.size() - 1); // the last may be unlikely
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("the fewest that reach a mass come to the front") {
+    using candidate = k::sample_scratch::candidate;
+    const auto mass = [](const candidate& c) { return double(c.weight); };
+    for (const std::size_t n : {1u, 2u, 31u, 33u, 500u, 4000u}) {
+        std::vector<candidate> items(n);
+        const auto logits = each::numbers(n, n, 2);
+        for (std::size_t i = 0; i < n; ++i) items[i] = {std::round(logits[i] * 8), 1, static_cast<al::token_id>(i)};
+        auto sorted = items;
+        std::sort(sorted.begin(), sorted.end(), k::detail::likelier);
+        for (const std::size_t target : {std::size_t{0}, std::size_t{1}, n / 3, n - 1, n, n + 5}) {
+            auto some = items;
+            const std::size_t count = k::detail::reach(some, double(target), mass);
+            REQUIRE(count == std::clamp<std::size_t>(target, 1, n));
+            std::sort(some.begin(), some.begin() + std::ptrdiff_t(count), k::detail::likelier);
+            for (std::size_t i = 0; i < count; ++i) REQUIRE(some[i].token == sorted[i].token);
+        }
+    }
+}
+
+TEST_CASE("NaN and minus infinity are never drawn") {
+    auto logits = each::numbers(300, 2, 3);
+    for (std::size_t i = 0; i < 300; i += 2) logits[i] = i % 4 ? each::poison : -INFINITY;
+    k::sample_scratch room(300);
+    for (const auto& how : {k::sampling{1, 0, 1, 0, 1}, k::sampling{1, 200, 1, 0, 2}, k::sampling{9, 0, 0.99f, 0, 3},
+                            k::sampling{9, 0, 1, 1e-30f, 4}}) {
+        for (std::uint32_t p = 0; p < 500; ++p)
+            REQUIRE(std::isfinite(logits[std::size_t(k::sample(logits, how, p, room))]));
+    }
 }
 
 TEST_CASE("log-probabilities sum to one and come likeliest first") {

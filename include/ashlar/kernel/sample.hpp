@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include <ashlar/core/assert.hpp>
@@ -40,106 +41,168 @@ struct token_logprob {
 // Memory of one sampler; not shared between threads.
 class sample_scratch {
 public:
-    explicit sample_scratch(std::size_t vocabulary) : items_(vocabulary) {}
+    explicit sample_scratch(std::size_t vocabulary) : items_(vocabulary), weights_(vocabulary) {}
     struct candidate {
         float logit, weight;
         token_id token;
     };
-    std::span<candidate> first(std::size_t n) { return ASHLAR_ASSERT(n <= items_.size()), std::span(items_.data(), n); }
+    std::span<candidate> items() { return {items_.data(), items_.size()}; }
+    std::span<float> weights() { return {weights_.data(), weights_.size()}; }
 
 private:
     fixed_array<candidate> items_;
+    fixed_array<float> weights_;
 };
-
-// The highest logit; NaN is never chosen unless there is nothing else.
-inline token_id greedy(std::span<const float> logits) {
-    ASHLAR_ASSERT(!logits.empty());
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < logits.size(); ++i) {
-        if (logits[i] > logits[best] || (__builtin_isnan(logits[best]) && !__builtin_isnan(logits[i]))) best = i;
-    }
-    return static_cast<token_id>(best);
-}
 
 inline namespace ASHLAR_KERNEL_TARGET {
 
+// The highest logit; NaN is never chosen unless there is nothing else.
+template <class Kernel = cpu>
+token_id greedy(std::span<const float> logits) {
+    ASHLAR_ASSERT(!logits.empty());
+    const auto none = Kernel::set1(-__builtin_inff());
+    auto top = none;
+    for (std::size_t i = 0; i < logits.size(); i += lanes) {
+        const std::size_t n = logits.size() - i;
+        top = Kernel::max(n >= lanes ? Kernel::load(&logits[i])
+                                     : Kernel::select_first(n, Kernel::load_first(&logits[i], n), none),
+                          top);
+    }
+    const auto at = std::find(logits.begin(), logits.end(), Kernel::highest(top));
+    return at == logits.end() ? token_id{} : static_cast<token_id>(at - logits.begin());
+}
+
 namespace detail {
-// Orders by logit, then by lower id: a total order, so that every standard library agrees. NaN goes last.
+// Orders by logit, then by lower id: a total order, so that every standard library agrees.
 inline bool likelier(const sample_scratch::candidate& a, const sample_scratch::candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
-// weight = exp((logit - highest) / temperature).
-template <class Kernel>
-void weigh(std::span<sample_scratch::candidate> items, float highest, float temperature) {
-    for (std::size_t i = 0; i < items.size(); i += lanes) {
-        float buffer[lanes] = {};
-        const std::size_t n = std::min<std::size_t>(lanes, items.size() - i);
-        for (std::size_t j = 0; j < n; ++j) buffer[j] = (items[i + j].logit - highest) / temperature;
-        Kernel::store(buffer, exp<Kernel>(Kernel::load(buffer)));
-        for (std::size_t j = 0; j < n; ++j) items[i + j].weight = buffer[j];
+// The sum of all weights exp((logit - highest) / temperature), 0 for NaN, in an order that no processor changes.
+// take(i, n, weights) gets n of them, from the i-th on.
+template <class Kernel, class Take>
+double weigh(std::span<const float> logits, float highest, float temperature, Take&& take) {
+    const auto down = Kernel::set1(-highest), by = Kernel::set1(temperature), nothing = Kernel::set1(-__builtin_inff());
+    double sums[lanes] = {};
+    for (std::size_t i = 0; i < logits.size(); i += lanes) {
+        const std::size_t n = std::min<std::size_t>(lanes, logits.size() - i);
+        const auto x = n == lanes ? Kernel::load(&logits[i]) : Kernel::load_first(&logits[i], n);
+        const auto scaled = Kernel::max(Kernel::div(Kernel::add(x, down), by), nothing); // NaN: nothing
+        float weights[lanes];
+        Kernel::store(weights, exp<Kernel>(Kernel::select_first(n, scaled, nothing)));
+        for (std::size_t j = 0; j < lanes; ++j) sums[j] += static_cast<double>(weights[j]);
+        take(i, n, weights);
     }
+    double sum = 0;
+    for (const double each : sums) sum += each;
+    return sum;
+}
+
+// A logit that at least k tokens reach, as high as is cheaply known: the k-th of the highest of each 64.
+template <class Kernel>
+float reached_by(std::span<const float> logits, std::size_t k, std::span<float> room) {
+    constexpr std::size_t block = 4 * lanes;
+    const std::size_t blocks = logits.size() / block;
+    if (k > blocks) return -__builtin_inff();
+    for (std::size_t b = 0; b < blocks; ++b) {
+        auto top = Kernel::set1(-__builtin_inff());
+        for (std::size_t i = 0; i < block; i += lanes) top = Kernel::max(Kernel::load(&logits[b * block + i]), top);
+        room[b] = Kernel::highest(top);
+    }
+    const auto kth = room.begin() + static_cast<std::ptrdiff_t>(k - 1);
+    std::nth_element(room.begin(), kth, room.begin() + static_cast<std::ptrdiff_t>(blocks), std::greater<>());
+    return *kth;
+}
+
+// Moves the likeliest to the front, the fewest (one at least) whose mass reaches `target`; returns how many. Their
+// order is the same with every standard library. Linear, but for logits made to spoil medians of three.
+template <class Mass>
+std::size_t reach(std::span<sample_scratch::candidate> items, double target, Mass&& mass) {
+    std::size_t begin = 0, end = items.size();
+    double before = 0; // of items[0, begin)
+    while (end - begin > 32) {
+        sample_scratch::candidate some[] = {items[begin], items[begin + (end - begin) / 2], items[end - 1]};
+        std::sort(some, some + 3, likelier);
+        std::size_t middle = begin;
+        double more = 0;
+        for (std::size_t i = begin; i < end; ++i) {
+            if (!likelier(items[i], some[1])) continue;
+            more += mass(items[i]);
+            std::swap(items[i], items[middle++]);
+        }
+        if (before + more >= target) {
+            end = middle;
+        } else {
+            before += more;
+            begin = middle;
+        }
+    }
+    std::sort(items.begin() + static_cast<std::ptrdiff_t>(begin), items.begin() + static_cast<std::ptrdiff_t>(end),
+              likelier);
+    do before += mass(items[begin++]);
+    while (begin < end && before < target);
+    return begin;
 }
 } // namespace detail
 
 template <class Kernel = cpu>
 token_id sample(std::span<const float> logits, const sampling& how, std::uint32_t position, sample_scratch& room) {
-    const token_id best = greedy(logits);
+    using candidate = sample_scratch::candidate;
+    const token_id best = greedy<Kernel>(logits);
     const float highest = logits[static_cast<std::size_t>(best)];
     if (!(how.temperature > 0) || !__builtin_isfinite(highest)) return best;
-    auto items = room.first(logits.size());
-    for (std::size_t i = 0; i < items.size(); ++i) {
-        const float l = logits[i];
-        items[i] = {__builtin_isnan(l) ? -__builtin_inff() : l, 0, static_cast<token_id>(i)};
-    }
-    if (how.top_k > 0 && how.top_k < items.size()) {
-        const auto kth = items.begin() + how.top_k;
-        std::nth_element(items.begin(), kth, items.end(), detail::likelier);
-        items = items.first(how.top_k);
-        std::sort(items.begin(), items.end(), detail::likelier);
-    }
-    detail::weigh<Kernel>(items, highest, how.temperature);
-    if (how.min_p > 0) { // the likeliest weighs 1, and stays
-        const float least = std::min(how.min_p, 1.0f);
-        const auto end = std::remove_if(items.begin(), items.end(), [&](const auto& c) { return c.weight < least; });
-        items = items.first(static_cast<std::size_t>(end - items.begin()));
-    }
-    double total = 0;
-    for (const auto& c : items) total += c.weight;
-
-    if (how.top_p < 1) { // the likeliest first, until their share is reached; a heap, for the share is rarely many
-        const auto after = [](const auto& a, const auto& b) { return detail::likelier(b, a); };
-        std::make_heap(items.begin(), items.end(), after);
-        double kept = 0;
-        std::size_t left = items.size();
-        do {
-            std::pop_heap(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(left--), after);
-            kept += items[left].weight;
-        } while (left > 0 && kept < static_cast<double>(how.top_p) * total);
-        items = items.subspan(left);
-        total = kept;
-    }
-    const double target = static_cast<double>(unit_float(mix(how.seed, position))) * total;
+    const bool fewer = how.top_k > 0 && how.top_k < logits.size();
+    ASHLAR_ASSERT(logits.size() <= room.weights().size());
+    const auto weights = room.weights().first(logits.size());
+    const float reached = fewer ? detail::reached_by<Kernel>(logits, how.top_k, weights) : -__builtin_inff();
+    double total = detail::weigh<Kernel>(logits, highest, how.temperature,
+                                         [&](auto i, auto n, const float* some) { std::copy_n(some, n, &weights[i]); });
+    const double share = static_cast<double>(unit_float(mix(how.seed, position)));
     double sum = 0;
-    for (const auto& c : items) {
-        sum += c.weight;
-        if (sum > target) return c.token;
+    if (!fewer && !(how.min_p > 0) && !(how.top_p < 1)) {
+        for (std::size_t i = 0; i < weights.size(); ++i) {
+            if ((sum += static_cast<double>(weights[i])) > share * total) return static_cast<token_id>(i);
+        }
+        return best; // rounding left it beyond the sum
     }
-    return best; // rounding left the target beyond the sum
+
+    // What top-p leaves weighs (1 - top_p) / n at least: what weighs less comes to less than 1 - top_p together, and
+    // the likeliest alone weighs 1.
+    float least = 0x1p-126f;
+    if (how.min_p > 0)
+        least = std::min(how.min_p, 1.0f);
+    else if (!fewer)
+        least = std::max(least, (1 - std::max(how.top_p, 0.0f)) / static_cast<float>(logits.size()));
+    auto items = room.items();
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+        if (weights[i] >= least && logits[i] >= reached)
+            items[count++] = {logits[i], weights[i], static_cast<token_id>(i)};
+    }
+    items = items.first(count);
+    const auto weight = [](const candidate& c) { return static_cast<double>(c.weight); };
+    const auto sum_up = [&] {
+        total = 0;
+        for (const candidate& c : items) total += weight(c);
+    };
+    if (fewer && how.top_k < count)
+        items = items.first(detail::reach(items, how.top_k, [](const candidate&) { return 1.0; }));
+    if (fewer || how.min_p > 0) sum_up();
+    if (how.top_p < 1) {
+        items = items.first(detail::reach(items, static_cast<double>(how.top_p) * total, weight));
+        sum_up();
+    }
+    for (const candidate& c : items) {
+        if ((sum += weight(c)) > share * total) return c.token;
+    }
+    return best;
 }
 
 // log Σ exp(logit): subtract it from a logit to get the token's log-probability.
 template <class Kernel = cpu>
 float log_sum_exp(std::span<const float> logits) {
-    const float highest = logits[static_cast<std::size_t>(greedy(logits))];
-    double sum = 0;
-    for (std::size_t i = 0; i < logits.size(); i += lanes) {
-        float buffer[lanes];
-        for (std::size_t j = 0; j < lanes; ++j)
-            buffer[j] = i + j < logits.size() ? logits[i + j] - highest : -__builtin_inff();
-        Kernel::store(buffer, exp<Kernel>(Kernel::load(buffer)));
-        for (float e : buffer) sum += e;
-    }
+    const float highest = logits[static_cast<std::size_t>(greedy<Kernel>(logits))];
+    const double sum = detail::weigh<Kernel>(logits, highest, 1, [](std::size_t, std::size_t, const float*) {});
     return static_cast<float>(highest + __builtin_log(sum));
 }
 
