@@ -9,6 +9,7 @@
 #include <ashlar/kernel/cache_vector.hpp>
 #include <ashlar/kernel/cpu.hpp>
 #include <ashlar/kernel/exp.hpp>
+#include <ashlar/kernel/likeliest.hpp>
 #include <ashlar/kernel/mask.hpp>
 #include <ashlar/kernel/matmul.hpp>
 #include <ashlar/kernel/norm.hpp>

@@ -143,25 +143,6 @@ TEST_CASE("what is left of large vocabularies is what sorting them leaves") {
     }
 }
 
-TEST_CASE("the fewest that reach a mass come to the front") {
-    using candidate = k::sample_scratch::candidate;
-    const auto mass = [](const candidate& c) { return double(c.weight); };
-    for (const std::size_t n : {1u, 2u, 31u, 33u, 500u, 4000u}) {
-        std::vector<candidate> items(n);
-        const auto logits = each::numbers(n, n, 2);
-        for (std::size_t i = 0; i < n; ++i) items[i] = {std::round(logits[i] * 8), 1, static_cast<al::token_id>(i)};
-        auto sorted = items;
-        std::sort(sorted.begin(), sorted.end(), k::detail::likelier);
-        for (const std::size_t target : {std::size_t{0}, std::size_t{1}, n / 3, n - 1, n, n + 5}) {
-            auto some = items;
-            const std::size_t count = k::detail::reach(some, double(target), mass);
-            REQUIRE(count == std::clamp<std::size_t>(target, 1, n));
-            std::sort(some.begin(), some.begin() + std::ptrdiff_t(count), k::detail::likelier);
-            for (std::size_t i = 0; i < count; ++i) REQUIRE(some[i].token == sorted[i].token);
-        }
-    }
-}
-
 TEST_CASE("NaN and minus infinity are never drawn") {
     auto logits = each::numbers(300, 2, 3);
     for (std::size_t i = 0; i < 300; i += 2) logits[i] = i % 4 ? each::poison : -INFINITY;

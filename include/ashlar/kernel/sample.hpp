@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 
 #include <ashlar/core/assert.hpp>
@@ -22,6 +21,7 @@
 #include <ashlar/core/random.hpp>
 #include <ashlar/kernel/cpu.hpp>
 #include <ashlar/kernel/exp.hpp>
+#include <ashlar/kernel/likeliest.hpp>
 
 namespace ashlar::inline v0::kernel {
 
@@ -42,10 +42,6 @@ struct token_logprob {
 class sample_scratch {
 public:
     explicit sample_scratch(std::size_t vocabulary) : items_(vocabulary), weights_(vocabulary) {}
-    struct candidate {
-        float logit, weight;
-        token_id token;
-    };
     std::span<candidate> items() { return {items_.data(), items_.size()}; }
     std::span<float> weights() { return {weights_.data(), weights_.size()}; }
 
@@ -73,11 +69,6 @@ token_id greedy(std::span<const float> logits) {
 }
 
 namespace detail {
-// Orders by logit, then by lower id: a total order, so that every standard library agrees.
-inline bool likelier(const sample_scratch::candidate& a, const sample_scratch::candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
-}
-
 // The sum of all weights exp((logit - highest) / temperature), 0 for NaN, in an order that no processor changes.
 // take(i, n, weights) gets n of them, from the i-th on.
 template <class Kernel, class Take>
@@ -97,64 +88,17 @@ double weigh(std::span<const float> logits, float highest, float temperature, Ta
     for (const double each : sums) sum += each;
     return sum;
 }
-
-// A logit that at least k tokens reach, as high as is cheaply known: the k-th of the highest of each 64.
-template <class Kernel>
-float reached_by(std::span<const float> logits, std::size_t k, std::span<float> room) {
-    constexpr std::size_t block = 4 * lanes;
-    const std::size_t blocks = logits.size() / block;
-    if (k > blocks) return -__builtin_inff();
-    for (std::size_t b = 0; b < blocks; ++b) {
-        auto top = Kernel::set1(-__builtin_inff());
-        for (std::size_t i = 0; i < block; i += lanes) top = Kernel::max(Kernel::load(&logits[b * block + i]), top);
-        room[b] = Kernel::highest(top);
-    }
-    const auto kth = room.begin() + static_cast<std::ptrdiff_t>(k - 1);
-    std::nth_element(room.begin(), kth, room.begin() + static_cast<std::ptrdiff_t>(blocks), std::greater<>());
-    return *kth;
-}
-
-// Moves the likeliest to the front, the fewest (one at least) whose mass reaches `target`; returns how many. Their
-// order is the same with every standard library. Linear, but for logits made to spoil medians of three.
-template <class Mass>
-std::size_t reach(std::span<sample_scratch::candidate> items, double target, Mass&& mass) {
-    std::size_t begin = 0, end = items.size();
-    double before = 0; // of items[0, begin)
-    while (end - begin > 32) {
-        sample_scratch::candidate some[] = {items[begin], items[begin + (end - begin) / 2], items[end - 1]};
-        std::sort(some, some + 3, likelier);
-        std::size_t middle = begin;
-        double more = 0;
-        for (std::size_t i = begin; i < end; ++i) {
-            if (!likelier(items[i], some[1])) continue;
-            more += mass(items[i]);
-            std::swap(items[i], items[middle++]);
-        }
-        if (before + more >= target) {
-            end = middle;
-        } else {
-            before += more;
-            begin = middle;
-        }
-    }
-    std::sort(items.begin() + static_cast<std::ptrdiff_t>(begin), items.begin() + static_cast<std::ptrdiff_t>(end),
-              likelier);
-    do before += mass(items[begin++]);
-    while (begin < end && before < target);
-    return begin;
-}
 } // namespace detail
 
 template <class Kernel = cpu>
 token_id sample(std::span<const float> logits, const sampling& how, std::uint32_t position, sample_scratch& room) {
-    using candidate = sample_scratch::candidate;
     const token_id best = greedy<Kernel>(logits);
     const float highest = logits[static_cast<std::size_t>(best)];
     if (!(how.temperature > 0) || !__builtin_isfinite(highest)) return best;
     const bool fewer = how.top_k > 0 && how.top_k < logits.size();
     ASHLAR_ASSERT(logits.size() <= room.weights().size());
     const auto weights = room.weights().first(logits.size());
-    const float reached = fewer ? detail::reached_by<Kernel>(logits, how.top_k, weights) : -__builtin_inff();
+    const float reached = fewer ? reached_by<Kernel>(logits, how.top_k, weights) : -__builtin_inff();
     double total = detail::weigh<Kernel>(logits, highest, how.temperature,
                                          [&](auto i, auto n, const float* some) { std::copy_n(some, n, &weights[i]); });
     const double share = static_cast<double>(unit_float(mix(how.seed, position)));
@@ -185,11 +129,10 @@ token_id sample(std::span<const float> logits, const sampling& how, std::uint32_
         total = 0;
         for (const candidate& c : items) total += weight(c);
     };
-    if (fewer && how.top_k < count)
-        items = items.first(detail::reach(items, how.top_k, [](const candidate&) { return 1.0; }));
+    if (fewer && how.top_k < count) items = items.first(reach(items, how.top_k, [](const candidate&) { return 1.0; }));
     if (fewer || how.min_p > 0) sum_up();
     if (how.top_p < 1) {
-        items = items.first(detail::reach(items, static_cast<double>(how.top_p) * total, weight));
+        items = items.first(reach(items, static_cast<double>(how.top_p) * total, weight));
         sum_up();
     }
     for (const candidate& c : items) {
