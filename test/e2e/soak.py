@@ -57,7 +57,8 @@ def never_sent_before(chance):
     names, words = (["".join(chance.choices("abcdefghij", k=9)) for _ in range(n)] for n in (3, 4))
     return names, words, {
         "type": "object", "required": names, "additionalProperties": False, "properties": {
-            names[0]: {"enum": words}, names[1]: {"type": "integer", "minimum": 0, "maximum": chance.randrange(10, 9999)},
+            names[0]: {"enum": words},
+            names[1]: {"type": "integer", "minimum": 0, "maximum": chance.randrange(10, 9999)},
             names[2]: {"type": "array", "items": {"type": "boolean"}, "maxItems": chance.randrange(1, 5)}}}
 
 
