@@ -66,9 +66,10 @@ FIGURES = [
         command=("{build}/bin/ashlar-bench-kv-index",),
         builds=("ashlar-bench-kv-index",),
         note="The trace is named by ASHLAR_TRACES: a folder with FAST25-release/traces/*.jsonl of "
-             "github.com/kvcache-ai/Mooncake. Blocks of 16 tokens, hashing included, least recently used first; each "
-             "page that either gives to a block is compared. The peer is `absl::flat_hash_map` by 64 bits of "
-             "`absl::HashOf(parent, tokens)`, not compared with the tokens, and an intrusive list.",
+             "github.com/kvcache-ai/Mooncake, the one input of all figures that no package registry has. Blocks of 16 "
+             "tokens, hashing included, least recently used first; each page that either gives to a block is "
+             "compared. The peer is `absl::flat_hash_map` by 64 bits of `absl::HashOf(parent, tokens)`, not compared "
+             "with the tokens, and an intrusive list.",
     ),
     Figure(
         id="kv.plan",
