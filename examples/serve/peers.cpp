@@ -97,7 +97,8 @@ sched::member_id peers::number_of(const std::string& name) {
 
 void peers::hear(const news& one, al::instant now) {
     switch (one.what) {
-    case kind::listing:
+    case kind::listing: // a directory that was lost has frozen the membership
+        if (by_etcd() && !all_.frozen()) spdlog::info("the directory has compacted what was not heard; listing anew");
         return tell(sched::listing{}, now);
     case kind::up: {
         const auto number = number_of(one.entry.name);

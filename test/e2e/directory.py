@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A fleet whose processes find each other in etcd: three members of its own on the loopback, which lose their leader,
-stop for five seconds, and forget a lease, while clients ask and ask. No request fails, no place has two owners, and the
-membership freezes and lives on under a new epoch."""
+stop for five seconds, forget a lease, and compact away what a watch has not heard, while clients ask and ask. No
+request fails, no place has two owners at any revision, and the membership freezes and lives on under a new epoch."""
 import base64
 import json
 import os
@@ -23,6 +23,10 @@ from fleet import Fleet, expected, free_port
 from server import PATIENCE_S
 
 
+def base64_of(text):
+    return base64.b64encode(text.encode()).decode()
+
+
 class Etcd:
     """Three members; only they are ever signalled, each by its pid."""
 
@@ -35,6 +39,7 @@ class Etcd:
             each.close()
         self.folder, self.clients, self.peers = folder, ports[:3], ports[3:]
         self.members = [None] * 3
+        self.past, self.told = [], 0  # every change of a key below /ashlar/, up to this revision
         for k in range(3):
             self.start(k)
         self.wait_for(lambda: self.leader() is not None, "etcd has a leader")
@@ -49,10 +54,13 @@ class Etcd:
                  "--initial-cluster", cluster, "--heartbeat-interval", "50", "--election-timeout", "500"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
+    def kill(self, k):
+        self.members[k].kill()
+        self.members[k].wait()
+
     def stop(self):
-        for each in self.members:
-            each.kill()
-            each.wait()
+        for k in range(3):
+            self.kill(k)
 
     @staticmethod
     def wait_for(happened, what):
@@ -79,10 +87,63 @@ class Etcd:
                 return k
         return None
 
+    def lead_elsewhere(self, k):
+        if self.leader() == k:
+            other = self.call("/v3/maintenance/status", {}, (k + 1) % 3)["header"]["member_id"]
+            self.call("/v3/maintenance/transfer-leadership", {"targetID": other}, k)
+            self.wait_for(lambda: self.leader() not in (None, k), "another leads")
+
+    def member_of(self, pid):
+        """The member to which a process has its watch; None while it has none."""
+        folder, own = f"/proc/{pid}/fd", set()
+        for number in os.listdir(folder):
+            try:
+                own.add(os.readlink(f"{folder}/{number}"))
+            except FileNotFoundError:
+                pass  # closed in between
+        with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
+            for words in map(str.split, list(table)[1:]):
+                port = int(words[2].split(":")[1], 16)
+                if f"socket:[{words[9]}]" in own and port in self.clients:
+                    return self.clients.index(port)
+        return None
+
+    def put(self, key, value=""):
+        """Its revision."""
+        said = self.call("/v3/kv/put", {"key": base64_of(key), "value": base64_of(value)})
+        return int(said["header"]["revision"])
+
+    def remember(self):
+        """Adds what has happened since the last time to `past`."""
+        last = self.put("/ashlar/remembered")
+        watch = {"key": base64_of("/ashlar/"), "range_end": base64_of("/ashlar0"), "start_revision": self.told + 1}
+        for member, port in zip(self.members, self.clients):
+            if member.poll() is not None:
+                continue
+            seen = []
+            try:
+                request = urllib.request.Request(f"http://127.0.0.1:{port}/v3/watch",
+                                                 json.dumps({"create_request": watch}).encode())
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    for line in answer:
+                        seen += [event["kv"] for event in json.loads(line)["result"].get("events", [])]
+                        if seen and int(seen[-1]["mod_revision"]) >= last:
+                            self.past, self.told = self.past + seen, int(seen[-1]["mod_revision"])
+                            return
+            except (urllib.error.URLError, OSError):
+                pass
+        raise AssertionError(f"no member tells what happened since revision {self.told}")
+
+    def compact(self):
+        """Up to the present, which is further than any member of a fleet has heard of."""
+        self.put("/ashlar/remembered")  # no entry's revision: who goes on behind the last entry starts here at most
+        self.remember()
+        assert self.call("/v3/kv/compaction", {"revision": self.told, "physical": True}), "etcd does not compact"
+
     def entries(self, fleet):
         """name -> (lease, create revision), of everything below the fleet's prefix."""
-        start, end = (base64.b64encode(text.encode()).decode() for text in (f"/ashlar/{fleet}/", f"/ashlar/{fleet}0"))
-        said = self.call("/v3/kv/range", {"key": start, "range_end": end})
+        said = self.call("/v3/kv/range", {"key": base64_of(f"/ashlar/{fleet}/"),
+                                          "range_end": base64_of(f"/ashlar/{fleet}0")})
         return said and {base64.b64decode(kv["key"]).decode().removeprefix(f"/ashlar/{fleet}/"):
                          (kv.get("lease"), int(kv["create_revision"])) for kv in said.get("kvs", [])}
 
@@ -156,23 +217,48 @@ class DirectoryTest(unittest.TestCase):
             self.leader_dies(fleet, traffic)
             self.lease_dies(fleet)
             self.all_stop(fleet, traffic)
+            strangers = self.compacted(fleet)
             more = traffic.full + 3
             fleet.wait_for(lambda: traffic.full >= more, "they are answered")
             traffic.end()
             self.assertEqual(traffic.wrong, [], "no request fails")
             self.assertEqual(self.lines(fleet, r"engine \S+ \(pid \d+\) is down.*"), [])
-            self.assertEqual(self.lines(fleet, r"member \S+ left"), [])
+            self.assertEqual(self.lines(fleet, r"member (\S+) left"), strangers)
             self.assertEqual(fleet.engines(), engines, "nobody had to come again")
+            self.assertNotIn("this process is router", fleet.log_of("router-2"))
             print(f"{traffic.full} answers, all right", flush=True)
             # An engine that dies comes back under another name, and is let in.
             fleet.kill("decode")
             fleet.restart("decode")
             self.assertEqual(fleet.say(0), expected()[0])
+            self.one_owner_each(fleet)
+
+    def one_owner_each(self, fleet):
+        """At every revision, of each name and of each process; and who says that it has a place has had it."""
+        self.etcd.remember()
+        owners, created = {}, set()
+        for kv in self.etcd.past:
+            name = base64.b64decode(kv["key"]).decode().removeprefix("/ashlar/e2e/")
+            if name == "/ashlar/remembered":
+                continue
+            if "value" not in kv:
+                del owners[name]
+                continue
+            self.assertNotIn(name, owners, f"two owners at revision {kv['mod_revision']}")
+            owner = json.loads(base64.b64decode(kv["value"]))["incarnation"]
+            self.assertNotIn(owner, owners.values(), f"two places at revision {kv['mod_revision']}")
+            owners[name] = owner
+            self.assertLessEqual(sum(each.startswith("router") for each in owners), 1)
+            created.add((name, kv["mod_revision"]))
+        claims = [claim for each in fleet.files
+                  for claim in self.lines(fleet, r"this process is (\S+) in the directory, revision (\d+)", each)]
+        self.assertGreaterEqual(len(claims), 3)
+        self.assertEqual(len(claims), len(set(claims)), "two believe that they have the same place")
+        self.assertLessEqual(set(claims), created)
 
     def leader_dies(self, fleet, traffic):
         dead = self.etcd.leader()
-        self.etcd.members[dead].kill()
-        self.etcd.members[dead].wait()
+        self.etcd.kill(dead)
         at = traffic.full
         self.etcd.wait_for(lambda: self.etcd.leader() not in (None, dead), "etcd has another leader")
         self.etcd.wait_for(lambda: len(self.etcd.entries("e2e") or ()) == 3, "every member is in the directory")
@@ -208,6 +294,51 @@ class DirectoryTest(unittest.TestCase):
         self.etcd.wait_for(lambda: len(self.etcd.entries("e2e") or ()) == 3, "all three are in the directory")
         time.sleep(6)  # longer than the grace: who had not joined again would leave now
 
+    def compacted(self, fleet):
+        """Watches that are cut, and can go on only by a new list. Returns the members who came and went meanwhile."""
+        fleet.start("router-2")
+        fleet.wait_for(lambda: "is router in the directory; standing by" in fleet.log_of("router-2"),
+                       "the second stands by")
+        strangers = []
+        for name in ("router-2", "router", "decode"):
+            anew = "the directory has compacted what was not heard; listing anew"
+            for _ in range(3):  # on a slow machine it may find that it has lost the directory, and list for that
+                count = len(self.lines(fleet, anew, name))
+                self.falls_behind(fleet, name, strangers)
+                if len(self.lines(fleet, anew, name)) > count:
+                    break
+            else:
+                self.fail(f"{name} has not listed anew")
+        for each in fleet.processes:
+            for name in strangers[:-1]:
+                fleet.wait_for(lambda: self.lines(fleet, f"member {name} left", each), f"{each} knows that {name} left")
+        return strangers[:-1]
+
+    def falls_behind(self, fleet, name, strangers):
+        idle, process = name == "router-2", fleet.processes[name]
+        self.etcd.wait_for(lambda: self.etcd.member_of(process.pid) is not None, f"{name} watches")
+        k = self.etcd.member_of(process.pid)
+        self.etcd.lead_elsewhere(k)
+        if idle:  # it may be stopped, shorter than what makes it lose the directory, and misses what happens
+            process.send_signal(signal.SIGSTOP)
+            self.etcd.kill(k)
+        if strangers:
+            self.etcd.call("/v3/kv/deleterange", {"key": base64_of("/ashlar/e2e/" + strangers[-1])})
+        strangers.append(f"prefill/{len(strangers) + 1:016x}")
+        value = {"address": "127.0.0.1", "incarnation": str(len(strangers))}
+        self.etcd.put("/ashlar/e2e/" + strangers[-1], json.dumps(value))
+        self.etcd.compact()
+        if idle:
+            process.send_signal(signal.SIGCONT)
+        else:
+            self.etcd.kill(k)
+        for each in fleet.processes:
+            fleet.wait_for(lambda: self.lines(fleet, f"member {strangers[-1]} joined", each),
+                           f"{each} knows that {strangers[-1]} came")
+        self.etcd.start(k)
+        self.etcd.wait_for(lambda: int((self.etcd.call("/v3/maintenance/status", {}, k) or {}).get("leader", 0)),
+                           f"member {k} is back")
+
     def test_one_router_at_a_time(self):
         self.start_etcd()
         with EtcdFleet(self.folder, self.etcd) as fleet:
@@ -234,6 +365,7 @@ class DirectoryTest(unittest.TestCase):
             fleet.url = first
             fleet.wait_for(lambda: fleet.get("/health")[0] == 200, "the first serves again")
             self.assertEqual(fleet.say(1), expected()[1])
+            self.one_owner_each(fleet)
 
     def test_the_fleet_key_decides_and_not_the_directory(self):
         self.start_etcd()
