@@ -18,13 +18,25 @@ import tarfile
 
 from packs import ask, must
 
-NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 QUIET = ("-q", "-y", "--no-install-recommends")
 
 
 def skip(why):
     print(f"skipped: {why}")
     sys.exit(77)
+
+
+def namespaces(root):
+    """The words that run a command in namespaces of its own; None where there are none. Some chroots have no `private`;
+    whether what is mounted stays inside all the same is looked at."""
+    for propagation in ("private", "unchanged"):
+        words = ("unshare", "--mount", "--propagation", propagation, "--pid", "--fork", "--kill-child", "--mount-proc")
+        probe = subprocess.run([*words, "mount", "-t", "tmpfs", "probe", root], stderr=subprocess.PIPE, check=False)
+        if probe.returncode == 0:
+            if not os.path.ismount(root):
+                return words
+            must("umount", root)
+    return None
 
 
 def sources():
@@ -119,14 +131,13 @@ def main():
         return in_namespaces(packs, cache)
     if os.geteuid():
         skip("an empty root needs root")
-    if subprocess.run([*NAMESPACES, "true"], check=False).returncode:
-        skip("root has no namespaces here")
     if not shutil.which("mmdebstrap"):
         skip("there is no mmdebstrap (examples/support/setup test installs it)")
     for folder in (cache / "root", cache / "debs/partial"):
         folder.mkdir(parents=True, exist_ok=True)
+    words = namespaces(cache / "root") or skip("root has no namespaces here")
     # In this process's place: who kills it kills all.
-    return os.execvp(NAMESPACES[0], [*NAMESPACES, sys.executable, "-B", *sys.argv, "--in-namespaces"])
+    return os.execvp(words[0], [*words, sys.executable, "-B", *sys.argv, "--in-namespaces"])
 
 
 if __name__ == "__main__":
