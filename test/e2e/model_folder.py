@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from server import Server
+from server import Refused, Server
 from tiny_models import SHAPES, TinyModel
 
 PROMPTS = ["The wall of stone, 12345 steps and 7 towers.", "I'll say: naïve don’t 日本語\r\n\r\n  x = 1;", "a",
@@ -93,6 +93,18 @@ class ModelFolder(unittest.TestCase):
             choice = server.post("/v1/completions", {"prompt": "the", "max_tokens": 9})["choices"][0]
             self.assertEqual((choice["finish_reason"], choice["text"]), ("stop", ""))
 
+    def test_a_template_that_is_not_understood_is_named_at_start_and_refuses_chats_only(self):
+        template = "{% for m in messages %}\n{% macro say(m) %}{% endmacro %}{% endfor %}"
+        TinyModel("qwen2", template=template).write_folder(self.path / "m")
+        with self.server(self.path / "m", "--role", "unified") as server:
+            self.assertRegex(server.log(), "this server does not chat: .*line 2: the tag 'macro' is not supported")
+            with self.assertRaises(Refused) as caught:
+                server.chat("Hello.")
+            self.assertEqual((caught.exception.status, caught.exception.error["code"]), (400, "chat_format_unknown"))
+            self.assertIn("macro", caught.exception.error["message"])
+            said = server.post("/v1/completions", {"prompt": "a", "max_tokens": 3, "ignore_eos": True})
+            self.assertEqual(said["usage"]["completion_tokens"], 3)
+
     def test_what_is_wrong_is_said_with_the_file_and_the_field(self):
         folder = self.path / "m"
         TinyModel("qwen3").write_folder(folder, shards=2)
@@ -136,4 +148,4 @@ class ModelFolder(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, warnings="ignore")

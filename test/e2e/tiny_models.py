@@ -4,6 +4,7 @@
     tiny = TinyModel("qwen3")
     tiny.write_gguf(path)
     tiny.write_folder(folder, shards=3)
+    TinyModel("qwen2", template=text, more=("<tool_call>",))    # chats by that template, has a word more
 
 The shapes are those of Llama 3.1 (rotary scaling, a head of its own), Qwen2.5 (biases) and Qwen3 (normed heads); the
 vocabularies those of test/golden/tokenizers. Python's standard library only.
@@ -21,7 +22,7 @@ F32, F16, BF16 = 0, 1, 30  # GGUF's numbers
 SCALING = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
 CHAT = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + " \
        "'\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-LAYERS, HIDDEN, FFN, HEAD, CONTEXT, THETA = 2, 64, 96, 16, 512, 10000.0
+LAYERS, HIDDEN, FFN, HEAD, CONTEXT, THETA = 2, 64, 96, 16, 4096, 10000.0
 #         heads, KV heads, tied head, biases, head norms, weights, pre-tokenizer, tokenizer.json
 SHAPES = {"llama": (4, 2, False, False, False, F16, "llama-bpe", "llama3"),
           "qwen2": (4, 2, True, True, False, F32, "qwen2", "qwen2"),
@@ -43,8 +44,8 @@ def stored(values, kind):
 
 
 class TinyModel:
-    def __init__(self, name, seed=5):
-        self.name = name
+    def __init__(self, name, seed=5, template=CHAT, more=()):
+        self.name, self.template = name, template
         self.heads, self.kv_heads, self.tied, biases, norms, self.kind, self.pre, words = SHAPES[name]
         self.words = json.loads((HERE.parent / f"golden/tokenizers/{words}.json").read_text("utf-8"))
         self.end = self.add_tokens("<|im_start|>", "<|im_end|>")
@@ -59,6 +60,8 @@ class TinyModel:
                      "id": "<|begin_of_text|>", "ids": [begin], "tokens": ["<|begin_of_text|>"]}}}]}
         else:
             self.words["normalizer"] = {"type": "NFC"}
+        if more:
+            self.add_tokens(*more)
         self.rows = self.count() + 3  # more than there are words, as Qwen has it
         self.make(random.Random(seed), biases, norms)
 
@@ -74,7 +77,8 @@ class TinyModel:
     def add_tokens(self, *texts):
         for text in texts:
             self.words["added_tokens"].append({"id": self.count(), "content": text, "single_word": False,
-                                               "lstrip": False, "rstrip": False, "normalized": False, "special": True})
+                                               "lstrip": False, "rstrip": False, "normalized": False,
+                                               "special": text.startswith("<|")})
         return self.count() - 1
 
     def make(self, seeded, biases, norms):
@@ -133,7 +137,7 @@ class TinyModel:
                      "bos_token": "<|begin_of_text|>" if self.name == "llama" else None,
                      "eos_token": {"__type": "AddedToken", "content": "<|im_end|>"},
                      "chat_template": [{"name": "tool_use", "template": "{{ 1 }}"},
-                                       {"name": "default", "template": CHAT}]}}
+                                       {"name": "default", "template": self.template}]}}
         for name, value in texts.items():
             (folder / name).write_text(json.dumps(value, ensure_ascii=False), "utf-8")
 
@@ -168,7 +172,7 @@ class TinyModel:
         if self.name == "llama":
             put("tokenizer.ggml.bos_token_id", 4, struct.pack("<I", ids["<|begin_of_text|>"]))
             put("tokenizer.ggml.add_bos_token", 7, b"\1")
-        put("tokenizer.chat_template", 8, text(CHAT))
+        put("tokenizer.chat_template", 8, text(self.template))
 
         data, offset = [], 0
         for name, (shape, numbers) in self.tensors.items():
