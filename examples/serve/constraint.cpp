@@ -9,6 +9,8 @@
 #include <support/grammar/gbnf.hpp>
 #include <support/model_file.hpp>
 
+#include "link.hpp"
+
 namespace serve {
 
 namespace sup = ashlar::support;
@@ -60,24 +62,26 @@ bool constraint::allowed(std::span<const ashlar::token_id> ends, std::span<std::
     return more;
 }
 
-constraints::constraints(const std::string& model) : tree_(spellings(model)) {}
+constraints::constraints(const std::string& model, std::size_t waiting_max)
+    : tree_(spellings(model)), kept_({.bytes_max = kept_bytes, .waiting_max = waiting_max}, random_key()) {}
 
-sup::outcome<constraint> constraints::begin(const std::string& text) {
-    const auto key = ashlar::siphash128({0x72616d6d61726721u, 0x6173686c61723031u}, std::as_bytes(std::span(text)));
-    auto found = std::find_if(kept_.begin(), kept_.end(), [&](const kept& each) { return each.key == key; });
-    if (found == kept_.end()) {
+constraints::asked constraints::compile(const std::string& text) {
+    if (auto there = kept_.find(text)) return there;
+    using loaded = decltype(kept_)::loaded;
+    return kept_.load(text, [this, text]() -> loaded {
         auto made = compile_grammar(text);
-        if (!made) return made.fault();
+        if (!made) return {made.fault(), made.fault().sentence.size()};
         auto machine = std::make_shared<const sup::automaton>(std::move(made).value());
         auto masks = std::make_shared<sup::token_masks>(machine, tree_, masks_bytes);
         masks->prepare(prepared_nodes);
         const std::size_t bytes = machine->bytes() + masks_bytes;
-        for (bytes_ += bytes; bytes_ > kept_bytes && !kept_.empty(); kept_.pop_back()) bytes_ -= kept_.back().bytes;
-        kept_.push_front({key, bytes, std::move(machine), std::move(masks)});
-    } else {
-        kept_.splice(kept_.begin(), kept_, found);
-    }
-    return constraint(kept_.front().masks, sup::matcher(kept_.front().machine), tree_);
+        return {compiled_grammar{std::move(machine), std::move(masks)}, bytes};
+    });
+}
+
+sup::outcome<constraint> constraints::begin(const compiled& made) const {
+    if (!made) return made.fault();
+    return constraint(made->masks, sup::matcher(made->machine), tree_);
 }
 
 } // namespace serve

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers that follow a grammar, on the engine's side: grammars are compiled once and shared by the requests that send
-// the same text; each answer has a place in its own. The place follows from the tokens alone, so that a hand-over or
-// another attempt goes on with the same bits.
+// Answers that follow a grammar, on the engine's side: grammars are compiled once, aside of the engine's loop, and shared
+// by the requests that send the same text; each answer has a place in its own. The place follows from the tokens alone,
+// so that a hand-over or another attempt goes on with the same bits.
 //
-//     constraints grammars(path);
-//     auto rule = grammars.begin(text);                       // a reserve frame names a grammar
-//     if (rule->follow(generated)) rule->allowed(stop_tokens, bits);
+//     constraints grammars(path, 64);
+//     auto asked = grammars.compile(text);                    // a reserve frame names a grammar
+//     ... once asked.ready():
+//     auto rule = grammars.begin(*asked.ready());
+//     if (rule && rule->follow(generated)) rule->allowed(stop_tokens, bits);
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ashlar/core/ids.hpp>
 #include <ashlar/core/result.hpp>
-#include <ashlar/core/siphash.hpp>
 #include <support/grammar/matcher.hpp>
 #include <support/grammar/token_masks.hpp>
+#include <support/loading_cache.hpp>
 #include <support/outcome.hpp>
 
 namespace serve {
@@ -49,24 +51,27 @@ private:
     std::size_t read_ = 0;
 };
 
+struct compiled_grammar {
+    std::shared_ptr<const ashlar::support::automaton> machine;
+    std::shared_ptr<ashlar::support::token_masks> masks; // once compiled, the loop's alone
+};
+
 class constraints {
 public:
-    // Reads the vocabulary of a GGUF file. Throws std::runtime_error with a sentence.
-    explicit constraints(const std::string& model);
+    using compiled = ashlar::support::outcome<compiled_grammar>;
+    using asked = ashlar::support::loading_cache<compiled>::asked;
 
-    ashlar::support::outcome<constraint> begin(const std::string& text);
+    // Reads the vocabulary of a GGUF file. Throws std::runtime_error with a sentence. At most `waiting_max` grammars
+    // wait to be compiled.
+    constraints(const std::string& model, std::size_t waiting_max);
+
+    asked compile(const std::string& text); // empty: too many wait
+    ashlar::support::outcome<constraint> begin(const compiled& made) const;
     std::size_t words() const { return (tree_.vocabulary() + 63) / 64; }
 
 private:
-    struct kept {
-        ashlar::digest128 key;
-        std::size_t bytes;
-        std::shared_ptr<const ashlar::support::automaton> machine;
-        std::shared_ptr<ashlar::support::token_masks> masks;
-    };
     ashlar::support::token_tree tree_;
-    std::list<kept> kept_; // the last used first
-    std::size_t bytes_ = 0;
+    ashlar::support::loading_cache<compiled> kept_;
 };
 
 } // namespace serve

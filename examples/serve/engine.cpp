@@ -68,7 +68,8 @@ public:
     explicit engine(const settings& how)
         : how_(how), as_(wire::role_of(how.child.empty() ? how.role : how.child)),
           key_(how.key_fd >= 0 ? key_from_fd(how.key_fd) : key_from_file(how.fleet_key_file)),
-          model_(how.model, how.threads, how.batch_tokens, how.sequences, how.context), grammars_(how.model),
+          model_(how.model, how.threads, how.batch_tokens, how.sequences, how.context),
+          grammars_(how.model, how.sequences),
           peers_(how, std::string(wire::role_name(as_))), layout_{.shape = shape()} {
         if (as_ != sched::role::unified) {
             carrier_ = how.fabric == "window" ? open_window(layout_.bytes())
@@ -179,13 +180,14 @@ private:
         }
     }
 
-    // Nothing to compute: sleep until a frame, KV or the next heartbeat is due.
+    // Nothing to compute: sleep until a frame, KV, a grammar or the next heartbeat is due.
     void rest() {
         if (!inbox_.empty()) return;
         if (carrier_ && !carrier_->idle()) return carrier_->wait(1_ms);
         const al::duration left = last_beat_ + heartbeat_ / 2 - monotonic();
         pollfd watch{line_.fd(), static_cast<short>(POLLIN | (line_.wants_write() ? POLLOUT : 0)), 0};
-        const auto ms = std::clamp<std::int64_t>(left.ns / 1'000'000, 0, peers_.busy() ? 5 : 1000);
+        const std::int64_t most = !unready_.empty() ? 0 : peers_.busy() ? 5 : 1000;
+        const auto ms = std::clamp<std::int64_t>(left.ns / 1'000'000, 0, most);
         ::poll(&watch, 1, static_cast<int>(ms) + 1);
         stop_ = stop_ || told_to_stop;
     }
@@ -212,8 +214,8 @@ private:
             wire::to_engine frame = std::move(inbox_.front());
             inbox_.pop_front();
             if (!std::visit([this](auto& one) { return hear(one); }, frame)) return false;
-            stay_alive();
         }
+        admit_ready();
         if (carrier_) {
             carrier_->poll(now);
             if (now - last_tick_ >= (carrier_->idle() ? renew_every : 10_ms)) carrier_->tick(now), last_tick_ = now;
@@ -248,7 +250,7 @@ private:
         say(wire::heartbeat{static_cast<std::uint32_t>(totals_.blocks_free), totals_});
     }
 
-    // Before and behind what takes long: who is silent is given up.
+    // Between tokens whose masks take long to find: who is silent is given up.
     void stay_alive() {
         const al::instant now = monotonic();
         if (live_ && now - last_beat_ >= heartbeat_ / 2) beat(now), line_.flush();
@@ -260,6 +262,7 @@ private:
         live_ = proven_ = false; // the next router proves itself again
         inbox_.clear();
         batch_.reset();
+        unready_.clear();
         for (auto& [key, s] : sequences_) {
             if (s.stay.abandon()) (void)carrier_->cancel(*s.transfer);
         }
@@ -364,35 +367,53 @@ private:
     }
 
     bool hear(wire::reserve& f) {
-        if (!live_ || f.context.empty()) return false;
+        if (!live_ || f.context.empty() || f.capacity_tokens < f.context.size()) return false;
+        const auto key = wire::key_of(f.request, f.attempt);
+        if (sequences_.contains(key.value) || unready_.contains(key.value)) // not over yet
+            return refuse(f, {al::errc::exhausted, al::origin::app}), true;
+        if (f.how.grammar.empty()) return admit(f, std::nullopt), true;
+        auto grammar = grammars_.compile(std::exchange(f.how.grammar, {}));
+        if (!grammar) return refuse(f, {al::errc::exhausted, al::origin::app}), true;
+        unready_.emplace(key.value, unready{std::move(f), std::move(grammar)});
+        return true;
+    }
+
+    // Those whose grammar has been compiled; meanwhile everything else went on.
+    void admit_ready() {
+        for (auto it = unready_.begin(); it != unready_.end();) {
+            const auto* made = it->second.grammar.ready();
+            if (!made) {
+                ++it;
+                continue;
+            }
+            auto rule = grammars_.begin(*made);
+            if (rule)
+                admit(it->second.asked, std::move(rule).value());
+            else
+                refuse(it->second.asked, rule.fault().what); // the router has compiled it too
+            it = unready_.erase(it);
+        }
+    }
+
+    void refuse(const wire::reserve& f, al::error why) { say(wire::reserve_failed{f.request, f.attempt, why}); }
+
+    void admit(wire::reserve& f, std::optional<constraint> rule) {
         sequence s{.request = f.request,
                    .attempt = f.attempt,
                    .key = wire::key_of(f.request, f.attempt),
                    .stay = {},
                    .tokens = std::move(f.context),
                    .how = std::move(f.how),
+                   .rule = std::move(rule),
                    .transfer = {},
                    .pushes = f.as == sched::role::prefill};
         const auto context = static_cast<std::uint32_t>(s.tokens.size());
-        if (f.capacity_tokens < context) return false;
-        const auto refuse = [&](al::error why) {
-            say(wire::reserve_failed{f.request, f.attempt, why});
-            return true;
-        };
-        if (sequences_.contains(s.key.value)) return refuse({al::errc::exhausted, al::origin::app}); // not over yet
-        if (!s.how.grammar.empty()) {
-            beat(monotonic()), line_.flush(); // a large one takes a good part of the time that an engine may be silent
-            auto rule = grammars_.begin(s.how.grammar);
-            if (!rule) return refuse(rule.fault().what); // the router has compiled it too
-            s.rule.emplace(std::move(rule).value());
-            s.how.grammar = {};
-        }
         const auto opened = pages_->open(s.key, s.tokens, f.capacity_tokens - context);
-        if (!opened) return refuse(opened.error());
+        if (!opened) return refuse(f, opened.error());
         wire::reserved answer{f.request, f.attempt, opened->cached_tokens, {}};
         const auto give_up = [&](al::error why) {
             (void)pages_->close(s.key);
-            return refuse(why);
+            refuse(f, why);
         };
         if (f.as == sched::role::decode) {
             std::byte buffer[kv::ticket_bytes_max];
@@ -421,7 +442,6 @@ private:
         if (s.transfer) s.stay.hands_over();
         sequences_.emplace(s.key.value, std::move(s));
         say(std::move(answer));
-        return true;
     }
 
     bool hear(wire::batch& f) {
@@ -431,7 +451,9 @@ private:
     }
 
     bool hear(const wire::release& f) {
-        const auto it = sequences_.find(wire::key_of(f.request, f.attempt).value);
+        const auto key = wire::key_of(f.request, f.attempt).value;
+        unready_.erase(key);
+        const auto it = sequences_.find(key);
         if (it == sequences_.end()) return true;
         sequence& s = it->second;
         if (s.stay.release()) (void)carrier_->cancel(*s.transfer);
@@ -620,6 +642,11 @@ private:
     std::deque<wire::to_engine> inbox_;
     std::optional<wire::batch> batch_;
     sequence_map sequences_;
+    struct unready {
+        wire::reserve asked;
+        constraints::asked grammar;
+    };
+    std::unordered_map<std::uint64_t, unready> unready_; // by key: their grammars are being compiled
     std::optional<neighbours> others_;
     sched::reopening when_{{.patience = 2_s, .pause = 1_s, .pause_max = 60_s}};
     std::deque<kv::transfer_event> over_;
