@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers that follow a grammar, on the engine's side: grammars are compiled once, aside of the engine's loop, and shared
-// by the requests that send the same text; each answer has a place in its own. The place follows from the tokens alone,
-// so that a hand-over or another attempt goes on with the same bits.
+// Answers that follow a grammar, on the engine's side: grammars are compiled once, aside of the engine's loop, and
+// shared by the requests that send the same text; each answer has a place in its own. The place follows from the tokens
+// alone, so that a hand-over or another attempt goes on with the same bits.
 //
 //     constraints grammars(path, 64);
 //     auto asked = grammars.compile(text);                    // a reserve frame names a grammar

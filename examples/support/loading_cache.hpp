@@ -62,9 +62,7 @@ public:
     public:
         asked() = default;
         explicit operator bool() const { return of_ != nullptr; }
-        Value* ready() const {
-            return of_ && of_->ready.load(std::memory_order_acquire) ? &of_->made->value : nullptr;
-        }
+        Value* ready() const { return of_ && of_->ready.load(std::memory_order_acquire) ? &of_->made->value : nullptr; }
 
     private:
         friend class loading_cache;
@@ -113,7 +111,7 @@ public:
     }
 
     std::uint64_t loads() const { return loads_.load(std::memory_order_relaxed); } // begun so far
-    std::size_t bytes() const { return bytes_; }                                  // kept, as of the last call
+    std::size_t bytes() const { return bytes_; }                                   // kept, as of the last call
 
 private:
     struct low_word { // of a keyed digest: as good as random
