@@ -65,8 +65,7 @@ wire::sampling sampling_of(const generation& ask, std::uint32_t prompt_tokens, s
                        .top_logprobs = ask.logprobs.value_or(0),
                        .prompt_logprobs = echoes || scores,
                        .prompt_top_logprobs = std::max(echoes ? *ask.logprobs : 0, scores ? *ask.prompt_logprobs : 0),
-                       .stop_tokens = ask.stop_token_ids,
-                       .grammar = ask.grammar};
+                       .stop_tokens = ask.stop_token_ids};
     for (const auto& [token, value] : ask.logit_bias) how.biases.push_back({token, value});
     if (ask.min_tokens > 0) { // as in vLLM: no end of text either, whether it would end the answer or not
         how.late_tokens = ask.stop_token_ids;
@@ -78,9 +77,9 @@ wire::sampling sampling_of(const generation& ask, std::uint32_t prompt_tokens, s
 
 } // namespace
 
-api::api(std::string key, const vocabulary& words, const api_limits& limits, answers& to, status about)
-    : key_(std::move(key)), words_(words), limits_(limits), to_(to), about_(std::move(about)),
-      started_(unix_seconds()) {}
+api::api(std::string key, const vocabulary& words, const api_limits& limits, answers& to, surroundings about)
+    : key_(std::move(key)), words_(words), limits_(limits), to_(to), about_(std::move(about)), started_(unix_seconds()),
+      grammars_([this] { about_.post([this] { let_go(); }); }) {}
 
 void api::serve(http_request request, std::shared_ptr<exchange> out) {
     static const std::map<std::string, std::string, std::less<>> methods = {
@@ -206,7 +205,45 @@ void api::generate(const std::string& body, bool chat, std::shared_ptr<exchange>
             choices.push_back(std::move(s));
         }
     }
-    to_.begin(of, std::move(choices));
+    if (!ask.form.bound()) return to_.begin(of, std::move(choices));
+    hold({std::move(of), std::move(choices), {}});
+}
+
+void api::hold(held one) {
+    one.grammar = grammars_.ask(one.of->want.form);
+    if (const auto* made = one.grammar.ready()) return begin(std::move(one), *made);
+    if (!one.grammar)
+        return to_.refuse(*one.of->out,
+                          {429, "this server is busy with other requests' schemas and grammars; try again in a moment",
+                           one.of->want.form.field, "rate_limit_error", "overloaded"},
+                          with(one.of->headers, "Retry-After", "1"));
+    one.of->out->on_gone = [this, of = one.of.get()] {
+        held_.remove_if([&](const held& each) { return each.of.get() == of; });
+    };
+    held_.push_back(std::move(one));
+}
+
+void api::let_go() {
+    for (auto it = held_.begin(); it != held_.end();) {
+        if (!it->grammar.ready()) {
+            ++it;
+            continue;
+        }
+        std::list<held> ready;
+        const auto next = std::next(it);
+        ready.splice(ready.begin(), held_, it);
+        it = next;
+        held& one = ready.front();
+        one.of->out->on_gone = nullptr;
+        const auto grammar = one.grammar; // beyond `one`
+        begin(std::move(one), *grammar.ready());
+    }
+}
+
+void api::begin(held one, const answer_grammars::verdict& grammar) {
+    if (const auto* no = std::get_if<api_error>(&grammar)) return to_.refuse(*one.of->out, *no, one.of->headers);
+    for (auto& each : one.choices) each->how.grammar = std::get<std::string>(grammar);
+    to_.begin(one.of, std::move(one.choices));
 }
 
 } // namespace serve

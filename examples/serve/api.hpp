@@ -7,9 +7,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "answer_grammars.hpp"
 #include "answers.hpp"
 #include "http.hpp"
 #include "metrics.hpp"
@@ -20,11 +23,12 @@ namespace serve {
 
 class api {
 public:
-    struct status {
-        std::function<const char*()> unhealthy; // why not, or nullptr
-        std::function<std::string()> measured;  // for /metrics
+    struct surroundings {
+        std::function<const char*()> unhealthy;          // why not, or nullptr
+        std::function<std::string()> measured;           // for /metrics
+        std::function<void(std::function<void()>)> post; // onto the loop; called on any thread
     };
-    api(std::string key, const vocabulary& words, const api_limits& limits, answers& to, status about);
+    api(std::string key, const vocabulary& words, const api_limits& limits, answers& to, surroundings about);
 
     void serve(http_request request, std::shared_ptr<exchange> out);
 
@@ -36,12 +40,23 @@ private:
     void generate(const std::string& body, bool chat, std::shared_ptr<exchange> out, const http_headers& headers,
                   const std::string& id);
 
+    struct held { // a request whose grammar is being made
+        std::shared_ptr<job> of;
+        std::vector<std::unique_ptr<sequence>> choices;
+        answer_grammars::asked grammar;
+    };
+    void hold(held one);
+    void let_go(); // of those whose grammar is there
+    void begin(held one, const answer_grammars::verdict& grammar);
+
     const std::string key_; // empty: none is asked for
     const vocabulary& words_;
     const api_limits& limits_;
     answers& to_;
-    const status about_;
+    const surroundings about_;
     const std::int64_t started_; // seconds since 1970
+    std::list<held> held_;
+    answer_grammars grammars_;
 };
 
 } // namespace serve

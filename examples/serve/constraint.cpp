@@ -6,9 +6,9 @@
 #include <utility>
 
 #include <ashlar/kernel/mask.hpp>
-#include <support/grammar/gbnf.hpp>
 #include <support/model_file.hpp>
 
+#include "compile_grammar.hpp"
 #include "link.hpp"
 
 namespace serve {
@@ -34,12 +34,6 @@ std::vector<std::string> spellings(const std::string& model) {
 }
 
 } // namespace
-
-sup::outcome<sup::automaton> compile_grammar(const std::string& text) {
-    const auto read = sup::parse_gbnf(text);
-    if (!read) return read.fault();
-    return sup::automaton::from(*read, {.states = 1 << 16, .work = 3'000'000});
-}
 
 ashlar::result<void> constraint::follow(std::span<const ashlar::token_id> generated) {
     for (; read_ < generated.size(); ++read_) {

@@ -20,15 +20,13 @@
 
 #include <ashlar/core/ids.hpp>
 #include <ashlar/core/result.hpp>
+#include <support/grammar/automaton.hpp>
 #include <support/grammar/matcher.hpp>
 #include <support/grammar/token_masks.hpp>
 #include <support/loading_cache.hpp>
 #include <support/outcome.hpp>
 
 namespace serve {
-
-// What both sides compile, within the same limits: the router refuses what an engine would.
-ashlar::support::outcome<ashlar::support::automaton> compile_grammar(const std::string& text);
 
 class constraint { // of one answer
 public:

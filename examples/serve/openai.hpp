@@ -47,6 +47,19 @@ struct api_limits {
 using chat_message = ashlar::support::chat_turn;
 using prompt = std::variant<std::string, std::vector<token_id>>;
 
+// What an answer has to look like. What a model's tokens are held to is made of it by grammar_of, which takes long.
+struct answer_form {
+    enum class kind : std::uint8_t { any, grammar, schema, calls };
+    kind is = kind::any;
+    std::string text{};                      // GBNF, a JSON Schema, a list of tools
+    std::string field{};                     // of the request, that says so
+    bool must_call = false, several = false; // of calls
+    std::string only{};                      // the one tool that is called; empty: whichever
+
+    bool bound() const { return is != kind::any; }
+    std::string spelled() const; // the same for what has the same grammar only
+};
+
 struct generation {
     bool chat = false;
     std::vector<prompt> prompts;             // completions
@@ -66,8 +79,8 @@ struct generation {
     std::optional<std::uint32_t> prompt_logprobs; // the same, for the prompt's own tokens
     std::vector<std::string> stop;
     std::vector<token_id> stop_token_ids;
-    std::string grammar; // GBNF that the answer follows; empty: none
-    std::string tools;   // the JSON list that the model is told; empty: none
+    answer_form form;
+    std::string tools; // the JSON list that the model is told; empty: none
     bool echo = false;
     bool add_special_tokens = true; // in front of a prompt that is text
     bool score_only = false;        // max_tokens 0: one token is computed and not shown
@@ -90,6 +103,9 @@ struct tokenize_request {
 std::variant<generation, api_error> parse_generation(std::string_view body, const api_limits& limits, bool chat);
 std::variant<tokenize_request, api_error> parse_tokenize(std::string_view body, const api_limits& limits);
 std::variant<std::vector<token_id>, api_error> parse_detokenize(std::string_view body, const api_limits& limits);
+
+// GBNF that has been compiled once, within an engine's limits. Up to half a second; from any thread.
+std::variant<std::string, api_error> grammar_of(const answer_form& form);
 
 // What a model's context makes of a prompt of so many tokens, for this request; nothing when it fits.
 std::optional<api_error> wrong_length(const generation& want, std::uint64_t prompt_tokens, const api_limits& limits);

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tools that a model may call: what it is told of them, and the grammar that its calls follow.
+// Tools that a model may call: what it is told of them, and which calls its answer may have.
 #include "openai_fields.hpp"
 
 #include <algorithm>
 #include <set>
 
-#include <support/jinja/value.hpp>
-#include <support/tool_grammar.hpp>
 #include <support/tool_stream.hpp>
-
-#include "constraint.hpp"
 
 namespace serve {
 
@@ -58,21 +54,6 @@ void check_tool(const json& tool, const std::string& where, std::set<std::string
     if (!names.insert(name->get<std::string>()).second)
         refuse("the name of '" + inner + "' is another tool's too", inner + ".name");
     check_parameters(*function, inner);
-}
-
-// The parameters keep their order: an answer's do.
-std::vector<sup::tool> tools_of(const std::string& text) {
-    const auto list = sup::jinja::value::from_json(text);
-    if (!list) refuse("'tools' cannot be read: " + list.fault().sentence, "tools");
-    std::vector<sup::tool> out;
-    for (const auto& each : *list->as_list()) {
-        const auto& function = *sup::jinja::find(*each.as_map(), "function")->as_map();
-        sup::tool one{sup::jinja::find(function, "name")->as_text()->bytes, {}};
-        const auto* parameters = sup::jinja::find(function, "parameters");
-        if (parameters && parameters->truth()) sup::jinja::append_json(one.parameters, *parameters, -1);
-        out.push_back(std::move(one));
-    }
-    return out;
 }
 
 enum class calls { none, allowed, required };
@@ -126,34 +107,26 @@ void take_tools(fields& in, std::string_view body, const api_limits& limits, gen
     const calls wanted = choice_of(in.take("tool_choice"), !text.empty(), only);
     const bool several = in.boolean("parallel_tool_calls", true);
     if (wanted == calls::none) return; // the model is not told of them
-    if (!want.grammar.empty())
+    if (want.form.bound())
         refuse("an answer that may call 'tools' cannot have a 'response_format' or 'grammar'; with 'tool_choice': "
                "\"none\" it can",
                "tools");
     if (want.ignore_eos)
         refuse("'ignore_eos' cannot be had with 'tools', whose calls say where they end", "ignore_eos");
-    std::vector<sup::tool> tools = tools_of(text);
-    std::vector<std::size_t> numbers(tools.size());
-    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = i;
     if (!only.empty()) {
-        const auto it = std::find_if(tools.begin(), tools.end(), [&](const auto& each) { return each.name == only; });
-        if (it == tools.end())
+        const json& tools = *in.take("tools");
+        if (std::none_of(tools.begin(), tools.end(),
+                         [&](const json& each) { return each["function"]["name"] == only; }))
             refuse("'tool_choice' names '" + only.substr(0, 64) + "', which is none of the 'tools'",
                    "tool_choice.function.name");
-        numbers = {static_cast<std::size_t>(it - tools.begin())};
-        tools = {*it};
     }
-    std::size_t which = 0;
-    const auto grammar =
-        sup::tools_to_gbnf(tools, {.must_call = wanted == calls::required, .several = several && only.empty()}, which);
-    if (!grammar) {
-        const std::string field = "tools[" + std::to_string(numbers[which]) + "].function.parameters";
-        refuse("'" + field + "' cannot be followed: " + grammar.fault().sentence, field, 400, "unsupported_grammar");
-    }
-    if (const auto made = compile_grammar(*grammar); !made)
-        refuse("'tools' cannot be followed: " + made.fault().sentence, "tools", 400, "unsupported_grammar");
     want.tools = text;
-    want.grammar = *grammar;
+    want.form = {.is = answer_form::kind::calls,
+                 .text = text,
+                 .field = "tools",
+                 .must_call = wanted == calls::required,
+                 .several = several && only.empty(),
+                 .only = only};
 }
 
 } // namespace serve

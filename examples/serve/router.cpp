@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -80,7 +81,9 @@ public:
                     .heard = [this](engine_connection& one,
                                     wire::to_router& frame) { std::visit([&](auto& f) { said(one, f); }, frame); }}),
           api_(how.api_key, words_, limits_, answers_,
-               {.unhealthy = [this] { return unhealthy(); }, .measured = [this] { return measured(); }}),
+               {.unhealthy = [this] { return unhealthy(); },
+                .measured = [this] { return measured(); },
+                .post = [this](std::function<void()> work) { asio::post(loop_, std::move(work)); }}),
           http_(
               loop_, {.connections = how.connections, .request_timeout = std::chrono::seconds(how.client_timeout_s)},
               [this](http_request request, std::shared_ptr<exchange> out) {

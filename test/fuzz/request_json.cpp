@@ -6,11 +6,12 @@
 #include <string_view>
 #include <variant>
 
-#include <serve/constraint.cpp>
+#include <serve/compile_grammar.cpp>
 #include <serve/openai.cpp>
 #include <serve/openai_answer.cpp>
 #include <serve/openai_fields.cpp>
 #include <serve/openai_format.cpp>
+#include <serve/openai_grammar.cpp>
 #include <serve/openai_prompt.cpp>
 #include <serve/openai_sampling.cpp>
 #include <serve/openai_tools.cpp>
@@ -41,6 +42,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (const auto& [token, bias] : want.logit_bias) {
             const bool known = token >= 0 && static_cast<std::uint32_t>(token) < limits.vocabulary;
             if (!known || !(bias >= -100 && bias <= 100)) std::abort();
+        }
+        if (want.form.bound()) {
+            const auto made = serve::grammar_of(want.form);
+            if (const auto* fault = std::get_if<serve::api_error>(&made)) check_error(*fault);
         }
         for (const auto& each : want.prompts) {
             if (const auto* ids = std::get_if<std::vector<serve::token_id>>(&each))

@@ -78,23 +78,29 @@ TEST_CASE("their neutral values, null and fields that change nothing are accepte
 }
 
 TEST_CASE("a format becomes a grammar that keeps the order of its schema; what cannot be held is refused by name") {
-    const auto grammar_of = [](const std::string& more) { return accepted(more, true).grammar; };
-    CHECK(grammar_of(R"("response_format":{"type":"text"})").empty());
-    CHECK(grammar_of(R"("grammar":"root ::= \"a\"")") == "root ::= \"a\"");
-    CHECK(grammar_of(R"("response_format":{"type":"json_object"})").find("root ::= json-object") == 0);
+    const auto written = [](const std::string& more) {
+        return std::get<std::string>(grammar_of(accepted(more, true).form));
+    };
+    const auto refusal = [](const std::string& more) {
+        return std::get<api_error>(grammar_of(accepted(more, true).form));
+    };
+    CHECK_FALSE(accepted(R"("response_format":{"type":"text"})", true).form.bound());
+    CHECK(written(R"("grammar":"root ::= \"a\"")") == "root ::= \"a\"");
+    CHECK(written(R"("response_format":{"type":"json_object"})").find("root ::= json-object") == 0);
     const std::string schema =
         R"({"type":"object","properties":{"z, }":{"const":"\"}"},"a":{"type":"null"}},"required":["z, }","a"]})";
-    const auto text = grammar_of(R"("response_format": {"json_schema":{"name":"n","schema" : )" + schema +
-                                 R"(,"strict":true},"type":"json_schema"})");
+    const auto text = written(R"("response_format": {"json_schema":{"name":"n","schema" : )" + schema +
+                              R"(,"strict":true},"type":"json_schema"})");
     CHECK(text.find("z, }") < text.find("\"\\\"a\\\":\""));
-    CHECK(refused(R"("grammar":"root ::= x")").param == "grammar");
+    CHECK(refusal(R"("grammar":"root ::= x")").param == "grammar");
     CHECK(refused(R"("grammar":"root ::= \"x\"","ignore_eos":true)").param == "ignore_eos");
     CHECK(refused(R"("grammar":"root ::= \"x\"","response_format":{"type":"json_object"})").param == "grammar");
     CHECK(refused(R"("response_format":{"type":"xml"})").param == "response_format.type");
     CHECK(refused(R"("response_format":{"type":"json_schema"})").param == "response_format.json_schema");
     CHECK(refused(R"("response_format":{"type":"json_schema","json_schema":{}})").param ==
           "response_format.json_schema.schema");
-    const auto no = refused(R"("response_format":{"type":"json_schema","json_schema":{"schema":{"not":{}}}})");
+    const auto no = refusal(R"("response_format":{"type":"json_schema","json_schema":{"schema":{"not":{}}}})");
+    CHECK(no.param == "response_format.json_schema.schema");
     CHECK(no.code == "unsupported_grammar");
     CHECK(no.message.find("'not'") != std::string::npos);
 }
