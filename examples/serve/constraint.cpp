@@ -18,7 +18,7 @@ namespace sup = ashlar::support;
 namespace {
 
 constexpr std::size_t kept_bytes = 48 << 20, masks_bytes = 4 << 20;
-constexpr std::uint64_t prepared_nodes = 400'000; // about 10 ms
+constexpr std::uint64_t prepared_work = 1'200'000; // about 10 ms
 
 std::vector<std::string> spellings(const std::string& model) {
     const auto file = sup::model_file::open(model);
@@ -46,8 +46,10 @@ ashlar::result<void> constraint::follow(std::span<const ashlar::token_id> genera
     return {};
 }
 
-bool constraint::allowed(std::span<const ashlar::token_id> ends, std::span<std::uint64_t> bits, std::uint32_t budget) {
-    masks_->allowed(at_, bits, budget);
+ashlar::result<bool> constraint::allowed(std::span<const ashlar::token_id> ends, std::span<std::uint64_t> bits,
+                                         std::uint32_t budget, const std::function<void()>& meanwhile) {
+    if (!masks_->allowed(at_, bits, budget, meanwhile))
+        return ashlar::error{ashlar::errc::unsupported, ashlar::origin::app};
     const bool more = std::any_of(bits.begin(), bits.end(), [](std::uint64_t word) { return word != 0; });
     if (!at_.complete()) return more;
     for (const auto token : ends) {
@@ -67,7 +69,7 @@ constraints::asked constraints::compile(const std::string& text) {
         if (!made) return {made.fault(), made.fault().sentence.size()};
         auto machine = std::make_shared<const sup::automaton>(std::move(made).value());
         auto masks = std::make_shared<sup::token_masks>(machine, tree_, masks_bytes);
-        masks->prepare(prepared_nodes);
+        masks->prepare(prepared_work);
         const std::size_t bytes = machine->bytes() + masks_bytes;
         return {compiled_grammar{std::move(machine), std::move(masks)}, bytes};
     });

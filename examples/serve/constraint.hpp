@@ -7,11 +7,12 @@
 //     auto asked = grammars.compile(text);                    // a reserve frame names a grammar
 //     ... once asked.ready():
 //     auto rule = grammars.begin(*asked.ready());
-//     if (rule && rule->follow(generated)) rule->allowed(stop_tokens, bits);
+//     if (rule && rule->follow(generated)) rule->allowed(stop_tokens, bits, budget, beat);
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -38,9 +39,9 @@ public:
     ashlar::result<void> follow(std::span<const ashlar::token_id> generated);
     // Sets the bits of tokens that may come next; of `ends` when the answer may end here. Within `budget`, tokens that
     // may still be drawn with the one that ends it, the answer ends if any ending is known that fits. True: something
-    // else than an end may come.
-    bool allowed(std::span<const ashlar::token_id> ends, std::span<std::uint64_t> bits,
-                 std::uint32_t budget = ashlar::support::token_masks::without_end);
+    // else than an end may come. unsupported: too ambiguous here. `meanwhile` is called every some milliseconds.
+    ashlar::result<bool> allowed(std::span<const ashlar::token_id> ends, std::span<std::uint64_t> bits,
+                                 std::uint32_t budget, const std::function<void()>& meanwhile);
 
 private:
     std::shared_ptr<ashlar::support::token_masks> masks_;

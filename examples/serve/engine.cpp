@@ -57,7 +57,7 @@ public:
                            if (line_.open() && !progress(false)) line_.close();
                            return line_.open(); // the next router should not wait for what nobody wants
                        },
-                   .between_tokens = [this] { stay_alive(); }}) {
+                   .while_sampling = [this] { stay_alive(); }}) {
         if (!how.peers.empty()) peers_.join(peers_.own_host(), member_);
     }
 
@@ -170,7 +170,7 @@ private:
         say(wire::heartbeat{static_cast<std::uint32_t>(totals.blocks_free), totals});
     }
 
-    // Between tokens whose masks take long to find: who is silent is given up.
+    // While masks are found, which may take long: who is silent is given up.
     void stay_alive() {
         const al::instant now = monotonic();
         if (live_ && now - last_beat_ >= heartbeat_ / 2) beat(now), line_.flush();

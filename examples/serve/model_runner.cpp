@@ -67,7 +67,7 @@ void model_runner::forward(const wire::batch& b, std::span<const share> shares) 
     std::size_t with_logits = 0;
     for (const share& each : shares) {
         tenant& one = *each.of;
-        meanwhile_.between_tokens();
+        meanwhile_.while_sampling();
         if (!done) {
             say(wire::item_failed{one.request, one.attempt, b.id, done.error()});
             continue;
@@ -117,7 +117,10 @@ al::result<std::span<const std::uint64_t>> model_runner::mask_of(tenant& one, st
     if (const auto read = one.rule->follow(std::span(one.tokens).subspan(from, position - from)); !read)
         return read.error();
     const std::uint32_t generated = position - from, most = one.how.max_tokens;
-    over = !one.rule->allowed(one.how.stop_tokens, allowed_, most - std::min(most, generated));
+    const auto more =
+        one.rule->allowed(one.how.stop_tokens, allowed_, most - std::min(most, generated), meanwhile_.while_sampling);
+    if (!more) return more.error();
+    over = !*more;
     if (std::all_of(allowed_.begin(), allowed_.end(), [](std::uint64_t word) { return word == 0; }))
         return al::error{al::errc::unsupported, al::origin::app};
     return std::span<const std::uint64_t>(allowed_);

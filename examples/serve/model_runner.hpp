@@ -2,7 +2,7 @@
 // Carries out a batch: slices for the model, their KV's pages to the transfers that wait for them, and of each slice
 // that asks for it the next token, drawn within its tenant's grammar. The router hears each result as it is there.
 //
-//     model_runner runner(model, kv, all, mask_words, line, {.between_layers = ..., .between_tokens = ...});
+//     model_runner runner(model, kv, all, mask_words, line, {.between_layers = ..., .while_sampling = ...});
 //     runner.run(batch);
 #pragma once
 
@@ -30,7 +30,7 @@ public:
     // What else an engine has to do while it computes.
     struct hooks {
         std::function<bool()> between_layers; // whether to go on: nobody may want the rest
-        std::function<void()> between_tokens; // a mask may take long to find
+        std::function<void()> while_sampling; // every some milliseconds: masks take long to find
     };
     // `mask_words`: of a bit for each token of the vocabulary.
     model_runner(computer& model, kv_store& kv, tenants& all, std::size_t mask_words, link& line, hooks meanwhile)

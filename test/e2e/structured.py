@@ -136,11 +136,11 @@ class Structured(unittest.TestCase):
             self.assertIn(part, caught.exception.error["message"])
 
     def test_what_gets_too_ambiguous_ends_in_an_error(self):
-        grammar = ('root ::= a | b\na ::= "x" a "y" | "x" b "z" | "x"{9}\n'
-                   'b ::= "x" a "z" | "x" b "y" | "x"{9}')
-        with self.assertRaises(Refused) as caught:
-            self.server.post("/v1/completions", {"prompt": "xxxxxxxx", "grammar": grammar, "max_tokens": 100})
-        self.assertEqual(caught.exception.error["code"], "unsupported_grammar")
+        for grammar in ('root ::= a | b\na ::= "x" a "y" | "x" b "z" | "x"{9}\nb ::= "x" a "z" | "x" b "y" | "x"{9}',
+                        'root ::= a{1,40}\na ::= "x" a | "x" b | [a-z ]{1,8}\nb ::= "x" b | a "z" | [a-z ]{1,6}'):
+            with self.subTest(grammar), self.assertRaises(Refused) as caught:
+                self.server.post("/v1/completions", {"prompt": "xxxxxxxx", "grammar": grammar, "max_tokens": 100})
+            self.assertEqual(caught.exception.error["code"], "unsupported_grammar")
 
 
 if __name__ == "__main__":

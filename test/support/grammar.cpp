@@ -192,10 +192,10 @@ TEST_CASE("a mask allows exactly the tokens that the matcher accepts, along rand
         for (std::uint64_t seed = 0; seed < 15; ++seed) {
             matcher at(grammar);
             for (std::uint64_t step = 0; step < 60 && !at.finished(); ++step) {
-                masks.allowed(at, bits);
-                small.allowed(at, again);
+                REQUIRE(masks.allowed(at, bits));
+                REQUIRE(small.allowed(at, again));
                 REQUIRE(bits == again);
-                ahead.allowed(at, again);
+                REQUIRE(ahead.allowed(at, again));
                 REQUIRE(bits == again);
                 std::vector<token_id> can;
                 for (std::size_t t = 0; t < tokens.size(); ++t) {
@@ -213,6 +213,29 @@ TEST_CASE("a mask allows exactly the tokens that the matcher accepts, along rand
         }
     }
     CHECK(open > 1000);
+}
+
+TEST_CASE("where ways multiply there is no mask, whatever was found before, and the search lets others work") {
+    std::vector<std::string> tokens = {"x", "z", " "};
+    for (std::size_t i = 0; tokens[i].size() < 8; ++i)
+        for (const char* each : {"x", "z", " "}) tokens.push_back(tokens[i] + each);
+    const support::token_tree words(tokens);
+    std::vector<std::uint64_t> bits(kernel::mask_words(tokens.size())), again(bits.size());
+    const auto grammar = machine("root ::= a{1,40}\na ::= \"x\" a | \"x\" b | [a-z ]{1,8}\n"
+                                 "b ::= \"x\" b | a \"z\" | [a-z ]{1,6}");
+    support::token_masks masks(grammar, words), ahead(grammar, words);
+    ahead.prepare(1'000'000);
+    matcher at(grammar);
+    int calls = 0, refused = 0;
+    for (int step = 0; step < 7; ++step) {
+        const bool found = masks.allowed(at, bits, support::token_masks::without_end, [&] { ++calls; });
+        CHECK(ahead.allowed(at, again) == found);
+        if (found) CHECK(bits == again);
+        refused += !found;
+        REQUIRE(at.accept("x"));
+    }
+    CHECK(refused > 0);
+    CHECK(calls > 0);
 }
 
 TEST_CASE("near the deepest nesting a mask allows what can still be closed") {

@@ -20,6 +20,7 @@ void ways::add(way one, set& into) {
     while (!todo_.empty()) {
         const way w = todo_.back();
         todo_.pop_back();
+        work += 2 + into.open.size() / 4;
         const bool known = std::any_of(into.open.begin(), into.open.end(), [&](const way& other) {
             return other.state == w.state && same(other.stack, w.stack);
         });
@@ -59,6 +60,7 @@ void ways::enter(std::uint32_t state, std::uint32_t stack, set& into) {
 
 void ways::step(const set& from, std::uint8_t byte, set& into) {
     into.clear();
+    work += 1 + from.open.size();
     for (const way& w : from.open) {
         const auto to = machine_->next(w.state, byte);
         if (to == automaton::nowhere) continue;

@@ -50,6 +50,7 @@ public:
     // Of the deepest push since it was set to 0; whether ways_max was met.
     std::uint32_t deepest = 0;
     bool too_many = false;
+    std::uint64_t work = 0; // comparisons and moves so far, some nanoseconds each
     const automaton& machine() const { return *machine_; }
 
 private:
