@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 #include <support/grammar/json_schema.hpp>
@@ -21,6 +22,17 @@ namespace {
 
 [[noreturn]] void refuse_grammar(const sup::fault& why, const std::string& field) {
     refuse("'" + field + "' cannot be followed: " + why.sentence, field, 400, "unsupported_grammar");
+}
+
+// What the compiler says of a rule of a grammar that was written here, told of the schema instead: its sender knows no
+// rules. Nothing when the rule is not of that schema.
+std::optional<sup::fault> of_schema(const sup::fault& why, std::string_view schema, std::string_view prefix = {}) {
+    const std::string before = "rule '" + std::string(prefix), after = "': "; // the sentence of support::automaton
+    const auto end = why.sentence.find(after);
+    if (!why.sentence.starts_with(before) || end == std::string::npos) return std::nullopt;
+    const auto place = sup::place_of_rule(schema, std::string_view(why.sentence).substr(0, end).substr(before.size()));
+    if (!place) return std::nullopt;
+    return sup::fault{why.what, "at " + sup::in_quotes(*place) + ": " + why.sentence.substr(end + after.size())};
 }
 
 // The parameters keep their order: an answer's do.
@@ -54,20 +66,26 @@ std::string grammar_of_calls(const answer_form& form) {
     std::size_t which = 0;
     const auto text = sup::tools_to_gbnf(tools, how, which);
     if (!text) refuse_grammar(text.fault(), field(which));
-    if (const auto made = compile_grammar(*text); !made) refuse_grammar(made.fault(), "tools");
-    return *text;
+    const auto made = compile_grammar(*text);
+    if (made) return *text;
+    for (which = 0; which < tools.size(); ++which) {
+        const std::string prefix = sup::tool_rules_begin(which);
+        if (const auto why = of_schema(made.fault(), tools[which].parameters, prefix))
+            refuse_grammar(*why, field(which));
+    }
+    refuse_grammar(made.fault(), "tools"); // all of them together
 }
 
 std::string made_of(const answer_form& form) {
     if (form.is == answer_form::kind::calls) return grammar_of_calls(form);
-    std::string text = form.text;
-    if (form.is == answer_form::kind::schema) {
-        auto written = sup::schema_to_gbnf(form.text);
-        if (!written) refuse_grammar(written.fault(), form.field);
-        text = std::move(written).value();
+    const bool writes = form.is == answer_form::kind::schema;
+    const auto text = writes ? sup::schema_to_gbnf(form.text) : sup::outcome<std::string>(form.text);
+    if (!text) refuse_grammar(text.fault(), form.field);
+    if (const auto made = compile_grammar(*text); !made) {
+        const auto why = writes ? of_schema(made.fault(), form.text) : std::nullopt;
+        refuse_grammar(why.value_or(made.fault()), form.field);
     }
-    if (const auto made = compile_grammar(text); !made) refuse_grammar(made.fault(), form.field);
-    return text;
+    return *text;
 }
 
 } // namespace

@@ -51,12 +51,14 @@ std::string text_without_calls() {
 
 } // namespace
 
+std::string tool_rules_begin(std::size_t which) { return "tool" + std::to_string(which) + "-"; }
+
 outcome<std::string> tools_to_gbnf(std::span<const tool> tools, tool_choice how, std::size_t& which) {
     std::string rules, choices;
     std::set<std::string, std::less<>> seen; // the rules of JSON, once
     for (which = 0; which < tools.size(); ++which) {
         const auto& each = tools[which];
-        const std::string prefix = "tool" + std::to_string(which) + "-";
+        const std::string prefix = tool_rules_begin(which);
         choices += (which > 0 ? " | " : "") + gbnf_literal(each.name + std::string(tool_call_before_arguments)) + " ";
         if (each.parameters.empty()) {
             choices += "\"{}\"";

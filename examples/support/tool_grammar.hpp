@@ -24,5 +24,7 @@ struct tool_choice {
 
 // What schema_to_gbnf refuses, and `which`: the number of the tool at fault.
 outcome<std::string> tools_to_gbnf(std::span<const tool> tools, tool_choice how, std::size_t& which);
+// How the names of that tool's rules begin; what follows is the name that schema_to_gbnf gave.
+std::string tool_rules_begin(std::size_t which);
 
 } // namespace ashlar::support

@@ -103,6 +103,10 @@ TEST_CASE("a format becomes a grammar that keeps the order of its schema; what c
     CHECK(no.param == "response_format.json_schema.schema");
     CHECK(no.code == "unsupported_grammar");
     CHECK(no.message.find("'not'") != std::string::npos);
+    const auto large = refusal(R"("response_format":{"type":"json_schema","json_schema":{"schema":{"type":"array",)"
+                               R"("items":{"type":"string","pattern":"[ab]*a[ab]{30}"}}}})");
+    CHECK(large.param == "response_format.json_schema.schema");
+    CHECK(large.message.find("at '/items': it takes more than") != std::string::npos);
 }
 
 TEST_CASE("an unknown field is refused, never ignored") { CHECK(refused(R"("temprature":0)").param == "temprature"); }

@@ -111,6 +111,22 @@ TEST_CASE("a tool or a choice that cannot be is refused by its field") {
         grammar_of(accepted("\"tools\":[" + tool("f") + "," + tool("g", R"({"type":"object","not":{}})") + "]").form));
     CHECK(no.status == 400);
     CHECK(no.param == "tools[1].function.parameters");
+    const std::string endless =
+        R"({"type":"object","properties":{"a":{"$ref":"#/$defs/n"}},"$defs":{"n":{"type":"object",)"
+        R"("properties":{"next":{"$ref":"#/$defs/n"}},"required":["next"]}},"required":["a"]})";
+    const auto never =
+        std::get<api_error>(grammar_of(accepted("\"tools\":[" + tool("f") + "," + tool("g", endless) + "]").form));
+    CHECK(never.param == "tools[1].function.parameters");
+    CHECK(never.message ==
+          "'tools[1].function.parameters' cannot be followed: at '/properties/a': no text ever completes it");
+    const auto large = std::get<api_error>(
+        grammar_of(accepted("\"tools\":[" + tool("f") + "," +
+                            tool("g", R"({"type":"object","properties":{"b":{"type":"integer"},"a":{"type":"string",)"
+                                      R"("pattern":"[ab]*a[ab]{30}"}},"required":["a"]})") +
+                            R"(],"tool_choice":{"type":"function","function":{"name":"g"}})")
+                       .form));
+    CHECK(large.param == "tools[1].function.parameters");
+    CHECK(large.message.find("at '/properties/a': it takes more than") != std::string::npos);
     std::string many = "\"tools\":[" + tool("t");
     for (int i = 0; i < 128; ++i) many += "," + tool("t" + std::to_string(i));
     CHECK(refused(many + "]").message.find("at most 128") != std::string::npos);

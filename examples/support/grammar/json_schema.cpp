@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -66,6 +68,7 @@ public:
     explicit compiler(const json& root) : root_(root), reader_(root) {}
 
     std::string compile() {
+        places_.emplace("root", "/");
         const auto start = rule_for(root_, "", "/");
         if (start.empty()) fail(errc::unsupported, "/", "nothing satisfies the schema");
         for (std::size_t at = 0; at < todo_.size(); ++at) {
@@ -75,6 +78,8 @@ public:
         return "root ::= " + start + "\n" + text_ + std::string(json_rules) +
                (uses_formats_ ? std::string(formats) : "");
     }
+
+    const std::map<std::string, std::string, std::less<>>& places() const { return places_; } // of rules
 
 private:
     static constexpr std::size_t rules_max = 4096, text_max = 1 << 19;
@@ -103,6 +108,7 @@ private:
 
     void define(const std::string& name, const std::string& body, const std::string& place) {
         text_ += name + " ::= " + body + "\n";
+        places_.emplace(name, place.empty() ? "/" : place);
         if (++rules_ > rules_max || text_.size() > text_max)
             fail(errc::exhausted, place, "the schema takes more than " + std::to_string(rules_max) + " rules");
     }
@@ -311,12 +317,11 @@ private:
     std::size_t rules_ = 0;
     bool uses_formats_ = false;
     std::map<std::string, std::string> names_; // of schemas by their text
+    std::map<std::string, std::string, std::less<>> places_;
     std::vector<work> todo_;
 };
 
-} // namespace
-
-outcome<std::string> schema_to_gbnf(std::string_view schema) {
+outcome<json> read_schema(std::string_view schema) {
     if (schema.size() > schema_bytes_max)
         return make_fault(errc::exhausted, "a schema may have at most " + std::to_string(schema_bytes_max) + " bytes");
     bool deep = false, twice = false;
@@ -328,15 +333,35 @@ outcome<std::string> schema_to_gbnf(std::string_view schema) {
         if (event == json::parse_event_t::key) twice = !keys.back().insert(value.get<std::string>()).second || twice;
         return !deep;
     };
-    const json root = json::parse(schema, watch, false);
+    json root = json::parse(schema, watch, false);
     if (deep) return make_fault(errc::exhausted, "the schema nests deeper than 128");
     if (root.is_discarded()) return make_fault(errc::corrupt, "the schema is no JSON");
     if (twice) return make_fault(errc::corrupt, "the schema names something twice in one object");
+    return root;
+}
+
+} // namespace
+
+outcome<std::string> schema_to_gbnf(std::string_view schema) {
+    const auto root = read_schema(schema);
+    if (!root) return root.fault();
     try {
-        return compiler(root).compile();
+        return compiler(*root).compile();
     } catch (const fault& why) {
         return why;
     }
+}
+
+std::optional<std::string> place_of_rule(std::string_view schema, std::string_view rule) {
+    const auto root = read_schema(schema);
+    if (!root) return std::nullopt;
+    compiler made(*root);
+    try {
+        (void)made.compile();
+    } catch (const fault&) { // what was written until then has its place
+    }
+    const auto it = made.places().find(rule);
+    return it == made.places().end() ? std::nullopt : std::optional(it->second);
 }
 
 } // namespace ashlar::support

@@ -14,6 +14,7 @@
 // the same schema ("#/..."), $defs, definitions, nullable, true and false, and annotations.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,9 @@ inline constexpr std::size_t schema_bytes_max = 64 << 10;
 // held, or a schema that nothing satisfies. exhausted: nesting, alternatives or rules beyond the limits. The sentence
 // names the place as a JSON pointer.
 outcome<std::string> schema_to_gbnf(std::string_view schema);
+
+// What a rule of that grammar is about, as a JSON pointer; nothing when it is no rule of one schema alone.
+std::optional<std::string> place_of_rule(std::string_view schema, std::string_view rule);
 
 // The rules of JSON itself, json-object among them; without `root`.
 extern const std::string_view json_rules;

@@ -133,16 +133,19 @@ outcome<std::vector<bool>> recursive_rules(const gbnf& grammar) {
     }
     const auto productive = fixpoint(grammar, false);
     const auto nullable = fixpoint(grammar, true);
+    const auto recursive = on_cycles(named);
+    std::uint32_t endless = rules; // the innermost, as far as the order of rules tells
     for (std::uint32_t r = 0; r < rules; ++r) {
-        if (!productive[r]) return refuse(errc::unsupported, r, "no text ever completes it");
+        if (!productive[r] && (recursive[r] || endless == rules)) endless = r;
         names(grammar, nullable, body(r), true, left[r]);
     }
+    if (endless < rules) return refuse(errc::unsupported, endless, "no text ever completes it");
     const auto left_recursive = on_cycles(left);
     for (std::uint32_t r = 0; r < rules; ++r) {
         if (left_recursive[r])
             return refuse(errc::unsupported, r, "it recurses on its left: it can name itself before it reads a byte");
     }
-    return on_cycles(named);
+    return recursive;
 }
 
 } // namespace ashlar::support
