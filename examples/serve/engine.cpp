@@ -54,7 +54,7 @@ public:
           runner_(model_, kv_, tenants_, grammars_.words(), line_,
                   {.between_layers =
                        [this] {
-                           if (line_.open() && !progress(false)) line_.close();
+                           if (line_.open() && worth_a_look() && !progress(false)) line_.close();
                            return line_.open(); // the next router should not wait for what nobody wants
                        },
                    .while_sampling = [this] { stay_alive(); }}) {
@@ -117,7 +117,7 @@ private:
     // Nothing to compute: sleep until a frame, KV, a grammar or the next heartbeat is due.
     void rest() {
         if (!inbox_.empty()) return;
-        if (kv_.fabric() && !kv_.fabric()->idle()) return kv_.fabric()->wait(1_ms);
+        if (kv_moves()) return kv_.fabric()->wait(1_ms);
         const al::duration left = last_beat_ + heartbeat_ / 2 - monotonic();
         pollfd watch{line_.fd(), static_cast<short>(POLLIN | (line_.wants_write() ? POLLOUT : 0)), 0};
         const std::int64_t most = tenants_.waiting() ? 0 : peers_.busy() ? 5 : 1000;
@@ -126,10 +126,14 @@ private:
         stop_ = stop_ || told_to_stop;
     }
 
+    // Between two layers: each time while KV moves, else a look costs more than it finds.
+    bool worth_a_look() { return kv_moves() || monotonic() - last_look_ >= 1_ms; }
+    bool kv_moves() { return kv_.fabric() && !kv_.fabric()->idle(); }
+
     // Whatever can be done without waiting. `all`: between batches; else between layers, where only what cannot touch
     // the running batch is carried out.
     bool progress(bool all) {
-        const al::instant now = monotonic();
+        const al::instant now = last_look_ = monotonic();
         peers_.poll(now);
         if (const auto next = peers_.router(); !(next == router_) && !next.address.empty())
             return spdlog::warn("the fleet has another router, at {}; leaving this one", next.address), false;
@@ -289,7 +293,7 @@ private:
     std::optional<wire::batch> batch_;
     al::digest128 nonce_, theirs_;
     al::duration heartbeat_ = 250_ms; // said twice as often, so that one that comes late is not missed
-    al::instant last_beat_;
+    al::instant last_beat_, last_look_;
     std::string refusal_;
     bool proven_ = false, live_ = false, stop_ = false, report_ = false;
 };
