@@ -96,7 +96,7 @@ private:
         if (!fresh) return it->second;
         auto ways = reader_.ways_of(schema, place == "/" ? "" : place);
         if (ways.empty()) return {};
-        std::string name = "s" + std::to_string(names_.size());
+        std::string name = 's' + std::to_string(names_.size());
         for (const char c : hint.substr(0, 40)) {
             const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
             name += fine ? c : '-';
@@ -168,7 +168,9 @@ private:
     }
 
     static std::string repetition(std::uint64_t low, std::uint64_t high) {
-        return "{" + std::to_string(low) + "," + (high == demands::unbounded ? "" : std::to_string(high)) + "}";
+        std::string counts = std::to_string(low) + ",";
+        if (high != demands::unbounded) counts += std::to_string(high);
+        return '{' + counts + '}';
     }
 
     std::string string_text(const demands& way, const std::string& place) {
