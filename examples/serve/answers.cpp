@@ -10,6 +10,7 @@
 
 #include "clock.hpp"
 #include "link.hpp"
+#include "settings.hpp"
 
 namespace serve {
 
@@ -80,14 +81,22 @@ std::string call_id() {
     return text;
 }
 
+std::vector<wire::prompt_token>& chances_of(const sequence& s) {
+    auto& all = s.of->prompt_chances;
+    const std::size_t prompt = s.index / s.of->want.n;
+    if (all.size() <= prompt) all.resize(prompt + 1);
+    return all[prompt];
+}
+
 std::span<const wire::chance> likeliest(const wire::prompt_token& of, std::size_t count) {
     return std::span(of.top).first(std::min(of.top.size(), count));
 }
 
 } // namespace
 
-answers::answers(const vocabulary& words, metrics& numbers, told tell)
-    : words_(words), numbers_(numbers), tell_(std::move(tell)), next_request_((random_word() & 0xffffffffu) << 20) {}
+answers::answers(const vocabulary& words, metrics& numbers, bool prefix_caching, told tell)
+    : words_(words), numbers_(numbers), prefix_caching_(prefix_caching), tell_(std::move(tell)),
+      next_request_((random_word() & 0xffffffffu) << 20) {}
 
 void answers::begin(const std::shared_ptr<job>& of, std::vector<std::unique_ptr<sequence>> choices) {
     of->out->on_gone = [this, weak = std::weak_ptr(of)] {
@@ -97,17 +106,22 @@ void answers::begin(const std::shared_ptr<job>& of, std::vector<std::unique_ptr<
     };
     std::vector<sched::arrive> arrivals;
     const al::request_id first{next_request_};
+    const std::uint32_t n = of->want.n;
+    const bool first_scores = of->want.echo && of->want.logprobs; // the prompt, which each choice shows
     for (auto& s : choices) {
         s->id = {next_request_++};
         s->of = of;
         s->arrived = monotonic();
         const auto behind = static_cast<std::uint32_t>(choices.size() - arrivals.size());
+        const bool waits = (prefix_caching_ && s->prompt_tokens > tokens_per_block) || first_scores;
+        const std::uint32_t number = s->index % n;
         arrivals.push_back({.request = s->id,
                             .prompt_tokens = s->prompt_tokens,
                             .max_tokens = s->max_tokens,
                             .group = arrivals.empty() ? al::request_id{} : first,
-                            .members = behind});
-        numbers_.request_began(s->prompt_tokens, s->max_tokens, of->want.n);
+                            .members = behind,
+                            .prompt_of = waits && number > 0 ? of->open[s->index - number] : al::request_id{}});
+        numbers_.request_began(s->prompt_tokens, s->max_tokens, n);
         of->open.push_back(s->id);
         sequences_.emplace(s->id.value, std::move(s));
     }
@@ -216,8 +230,8 @@ void answers::refuse(exchange& out, const api_error& fault, const http_headers& 
 
 void answers::note(sequence& s, const wire::prompt_token& f) {
     if (f.position == 0 || f.position >= s.prompt_tokens) return;
-    if (s.prompt_chances.empty()) s.prompt_chances.resize(s.prompt_tokens);
-    s.prompt_chances[f.position] = f;
+    chances_of(s).resize(s.prompt_tokens);
+    chances_of(s)[f.position] = f;
 }
 
 bool answers::show(sequence& s, const wire::token& f) {
@@ -229,7 +243,6 @@ bool answers::show(sequence& s, const wire::token& f) {
         numbers_.first_token(seconds(now - s.arrived));
         if (of.want.prompt_logprobs) keep_scores(s);
         if (of.want.echo) echo(s, part);
-        s.prompt_chances.clear();
     } else {
         numbers_.next_token(seconds(now - s.last));
     }
@@ -305,8 +318,9 @@ void answers::keep_scores(const sequence& s) {
     of.scores.resize(std::max<std::size_t>(of.want.prompts.size(), 1));
     prompt_scores& scores = of.scores[s.index / of.want.n];
     scores.resize(s.prompt_tokens);
-    for (std::uint32_t i = 1; i < s.prompt_chances.size(); ++i) {
-        const wire::prompt_token& said = s.prompt_chances[i];
+    const auto& chances = chances_of(s);
+    for (std::uint32_t i = 1; i < chances.size(); ++i) {
+        const wire::prompt_token& said = chances[i];
         const auto add = [&](const wire::chance& each, std::uint32_t rank) {
             scores[i].push_back({each.token, words_.piece(each.token), each.logprob, rank});
         };
@@ -320,12 +334,12 @@ void answers::keep_scores(const sequence& s) {
 
 // The prompt goes before the answer.
 void answers::echo(sequence& s, choice& part) {
+    const auto& chances = chances_of(s);
     for (std::uint32_t i = 0; i < s.prompt_tokens; ++i) {
         const std::string piece = words_.piece(s.tokens[i]);
         if (s.of->want.logprobs) {
-            if (i > 0 && i < s.prompt_chances.size())
-                part.records.push_back(
-                    record_of(s, s.prompt_chances[i].chosen, likeliest(s.prompt_chances[i], *s.of->want.logprobs)));
+            if (i > 0 && i < chances.size())
+                part.records.push_back(record_of(s, chances[i].chosen, likeliest(chances[i], *s.of->want.logprobs)));
             else
                 part.records.push_back(
                     {.chosen = {piece, 0}, .top = {}, .has_logprob = false, .text_offset = s.characters});

@@ -38,11 +38,12 @@ struct job {
     generation want;
     answer_head head;
     usage used;
-    http_headers headers;                 // of every answer: x-request-id
-    std::vector<ashlar::request_id> open; // choices that have not ended
-    std::vector<choice> done;             // of an answer that is not streamed
-    std::vector<prompt_scores> scores;    // of each prompt, when asked for
-    bool begun = false;                   // bytes of a stream are out
+    http_headers headers;                                        // of every answer: x-request-id
+    std::vector<ashlar::request_id> open;                        // choices that have not ended
+    std::vector<choice> done;                                    // of an answer that is not streamed
+    std::vector<std::vector<wire::prompt_token>> prompt_chances; // of each prompt, by position, when asked for
+    std::vector<prompt_scores> scores;                           // the same, as they go out
+    bool begun = false;                                          // bytes of a stream are out
     bool over = false;
 };
 
@@ -57,7 +58,6 @@ struct sequence {
     std::vector<std::byte> ticket; // of the decode engine, on its way to the prefill engine
     text_stream text;
     std::optional<ashlar::support::tool_stream> calls; // when the answer may call tools: behind `text`
-    std::vector<wire::prompt_token> prompt_chances;    // by position
     std::vector<token_record> records;                 // not streamed: all so far
     std::string whole;                                 // the same
     std::vector<call_part> whole_calls;                // the same, one a call
@@ -69,7 +69,8 @@ struct sequence {
 class answers {
 public:
     using told = std::function<void(const ashlar::sched::event&)>;
-    answers(const vocabulary& words, metrics& numbers, told tell);
+    // `prefix_caching`: engines find a prompt that they have computed.
+    answers(const vocabulary& words, metrics& numbers, bool prefix_caching, told tell);
 
     // Fills in the ids and tells of their arrival, as one group; their ends come by `apply`.
     void begin(const std::shared_ptr<job>& of, std::vector<std::unique_ptr<sequence>> choices);
@@ -98,6 +99,7 @@ private:
 
     const vocabulary& words_;
     metrics& numbers_;
+    const bool prefix_caching_;
     const told tell_;
     std::unordered_map<std::uint64_t, std::unique_ptr<sequence>> sequences_; // looked up, never walked
     std::uint64_t next_request_;

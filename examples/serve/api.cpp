@@ -49,7 +49,8 @@ http_headers with(http_headers headers, const char* name, std::string value) {
 
 wire::sampling sampling_of(const generation& ask, std::uint32_t prompt_tokens, std::uint32_t max_tokens,
                            std::uint32_t number, std::uint64_t seed, const std::vector<token_id>& ends) {
-    const bool echoes = ask.echo && ask.logprobs, scores = ask.prompt_logprobs && number == 0; // once for all choices
+    const bool asked = number == 0; // the first choice scores the prompt for all
+    const bool echoes = asked && ask.echo && ask.logprobs, scores = asked && ask.prompt_logprobs;
     wire::sampling how{.temperature = ask.temperature,
                        .top_p = ask.top_p,
                        .min_p = ask.min_p,

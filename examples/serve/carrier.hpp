@@ -15,9 +15,11 @@
 #include <ashlar/kv/layout.hpp>
 #include <ashlar/kv/transfer.hpp>
 
+#include "settings.hpp"
+
 namespace serve {
 
-using kv_layout = ashlar::kv::block_first<ashlar::f16, ashlar::kv::tokens<16>>;
+using kv_layout = ashlar::kv::block_first<ashlar::f16, ashlar::kv::tokens<tokens_per_block>>;
 
 class carrier {
 public:

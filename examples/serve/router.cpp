@@ -66,8 +66,8 @@ public:
                    .retry_after = from_seconds(1),
                    .hold_unavailable = how.hold},
           peers_(how, "router"), policy_(options_), said_(policy_.actions_max()), log_(how.log_dir, options_),
-          numbers_(how.model_name, 16, limits_.context, how.prefix_caching),
-          answers_(words_, numbers_, [this](const sched::event& e) { feed(e); }),
+          numbers_(how.model_name, tokens_per_block, limits_.context, how.prefix_caching),
+          answers_(words_, numbers_, how.prefix_caching, [this](const sched::event& e) { feed(e); }),
           engines_(loop_,
                    {.key = how.key_fd >= 0              ? key_from_fd(how.key_fd)
                            : how.fleet_key_file.empty() ? random_key()

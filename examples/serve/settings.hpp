@@ -8,6 +8,8 @@
 
 namespace serve {
 
+inline constexpr std::uint32_t tokens_per_block = 16; // of every KV pool
+
 struct settings {
     std::string model;      // a GGUF file, or a folder of Hugging Face's
     std::string model_name; // as clients call it; empty: the file's name without its ending, or the folder's

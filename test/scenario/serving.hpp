@@ -86,6 +86,7 @@ private:
         std::uint32_t prompt = 0, max_tokens = 0, tokens = 0, stop_at = 0;
         instant deadline{};
         std::size_t group = 0;     // its first member
+        bool follows = false;      // has that one's prompt
         bool group_failed = false; // of a first member: one of them
         bool arrived = false;
         int ends = 0;
@@ -174,12 +175,18 @@ private:
                 start = instant{} + wait(1000, 300'000);
             }
             c.group = first ? i : clients_[i - 1].group;
-            c.prompt = between(1, 48);
+            c.follows = !first && chance(0.6f);
+            c.prompt = c.follows ? clients_[c.group].prompt : between(1, 48);
             c.max_tokens = between(1, 12);
             c.stop_at = chance(0.3f) ? between(1, 12) : 0;
             c.deadline = chance(0.2f) ? start + wait(1000, 200'000) : start + 10_s;
-            later_.at(start, client_word{sched::arrive{
-                                 {i + 1}, c.prompt, c.max_tokens, c.deadline, {first ? 0 : c.group + 1}, members}});
+            later_.at(start, client_word{sched::arrive{{i + 1},
+                                                       c.prompt,
+                                                       c.max_tokens,
+                                                       c.deadline,
+                                                       {first ? 0 : c.group + 1},
+                                                       members,
+                                                       {c.follows ? c.group + 1 : 0}}});
             if (chance(0.05f)) later_.at(start + wait(0, 5000), client_word{sched::arrive{{i + 1}, 1, 1, c.deadline}});
             if (chance(0.15f)) later_.at(start + wait(0, 100'000), client_word{sched::cancel{{i + 1}}});
             if (chance(0.10f)) later_.at(start + wait(0, 100'000), client_word{sched::stop{{i + 1}}});
@@ -257,7 +264,12 @@ private:
         ++retried_;
         if (clients_[a.request.value - 1].tokens != a.tokens_kept) fail("a retry forgets tokens");
     }
-    void act(const sched::reserve& a) { tell(a.instance, {a}); }
+    void act(const sched::reserve& a) {
+        const client& c = clients_[a.request.value - 1];
+        const client& first = clients_[c.group];
+        if (c.follows && first.tokens == 0 && first.ends == 0) fail("a prompt is computed twice at a time");
+        tell(a.instance, {a});
+    }
     void act(const sched::release& a) { tell(a.instance, {a}); }
     void act(const sched::instance_lost& a) { // fence it
         for (std::size_t i = 0; i < engines_.size(); ++i) {

@@ -13,7 +13,7 @@ TEST_CASE("every event comes back from its bytes") {
     const event all[] = {instance_up{{1}, role::decode, {2}, 3, 4, 5, 6},
                          instance_down{{1}, {2}},
                          heartbeat{{1}, {2}, 3},
-                         arrive{{1}, 2, 3, {4}, {5}, 6},
+                         arrive{{1}, 2, 3, {4}, {5}, 6, {7}},
                          cancel{{1}},
                          sched::stop{{1}},
                          reserved{{1}, 2, {3}, 4},

@@ -108,6 +108,100 @@ TEST_CASE("a group whose instance dies fails once each, while its line is walked
     CHECK(broken_invariant(w.policy).empty());
 }
 
+namespace {
+arrive choice(std::uint64_t id, std::uint32_t members) { // of a request whose first one is 1
+    return {.request = {id},
+            .prompt_tokens = 20,
+            .max_tokens = 5,
+            .group = {id == 1 ? 0u : 1u},
+            .members = members,
+            .prompt_of = {id == 1 ? 0u : 1u}};
+}
+void say_three(small_world& w) {
+    w.pair();
+    for (std::uint64_t id = 1; id <= 3; ++id) (void)w.tell(choice(id, 4 - static_cast<std::uint32_t>(id)));
+}
+// From its reservations to its first token; what the last step said.
+said_list compute_first(small_world& w) {
+    (void)w.tell(reserved{{1}, 1, {2}, 0});
+    (void)w.tell(reserved{{1}, 1, {1}, 0});
+    (void)w.tell(batch_done{{1}, {1}});
+    (void)w.tell(batch_done{{1}, {2}});
+    return w.tell(prefill_done{{1}, 1, {1}, {3}, false});
+}
+} // namespace
+
+TEST_CASE("a prompt that several ask for is computed by the first; the others come when it is where it is decoded") {
+    small_world w;
+    w.pair();
+    CHECK(w.tell(choice(1, 3)) == said_list{reserve{{1}, 1, {2}, role::decode, 20, 25}});
+    CHECK(w.tell(choice(2, 2)).empty());
+    CHECK(w.tell(choice(3, 1)).empty());
+    CHECK(w.policy.waiting() == 2);  // there is room for them, but nothing to find yet
+    (void)w.tell(arrive{{9}, 4, 2}); // who comes later may go first meanwhile
+    CHECK(w.policy.waiting() == 2);
+    CHECK(compute_first(w).empty());
+    CHECK(w.policy.waiting() == 2);
+    const auto said = w.tell(transfer_done{{1}, 1, {2}});
+    CHECK(said[0] == action{release{{1}, 1, {1}}});
+    CHECK(said[1] == action{reserve{{2}, 1, {2}, role::decode, 20, 25}});
+    CHECK(said[2] == action{reserve{{3}, 1, {2}, role::decode, 20, 25}});
+    CHECK(broken_invariant(w.policy).empty());
+}
+
+TEST_CASE("who waits for a prompt goes before those that came later, and goes too when the first has ended well") {
+    small_world w;
+    say_three(w);
+    for (std::uint64_t id = 7; id <= 8; ++id) (void)w.tell(arrive{{id}, 80, 80}); // no room for them now
+    CHECK(w.policy.waiting() == 4);
+    const auto said = w.tell(sched::stop{{1}});
+    CHECK(said[1] == action{finish{{1}, finish_reason::stop, 0}});
+    CHECK(said[2] == action{reserve{{2}, 1, {2}, role::decode, 20, 25}});
+    CHECK(said[3] == action{reserve{{3}, 1, {2}, role::decode, 20, 25}});
+    CHECK(w.policy.waiting() == 2);
+}
+
+TEST_CASE("a fault under the first does not let the others go: its next attempt computes the prompt") {
+    small_world w;
+    say_three(w);
+    (void)w.tell(instance_up{{3}, role::prefill, {13}, 10, 16, 8, 4});
+    (void)w.tell(reserved{{1}, 1, {2}, 0});
+    const auto said = w.tell(instance_down{{1}, {11}});
+    CHECK(said.back() == action{reserve{{1}, 2, {2}, role::decode, 20, 25}});
+    CHECK(w.policy.waiting() == 2);
+    CHECK(failed(w.tell(instance_down{{3}, {13}})) == std::vector<std::uint64_t>{1, 2, 3}); // with its last attempt all
+    CHECK(w.policy.live() == 0);
+}
+
+TEST_CASE("those that wait for a prompt hold room in the queue, and a client that goes takes them along") {
+    small_world w; // 4 may wait
+    say_three(w);
+    CHECK(w.tell(of_group(11, 0, 3)) == said_list{reject{{11}, reject_reason::overloaded, 1_s}});
+    (void)w.tell(of_group(21, 0, 2));
+    (void)w.tell(of_group(22, 21, 1));
+    CHECK(w.policy.live() == 5);
+    CHECK(failed(w.tell(cancel{{3}})) == std::vector<std::uint64_t>{3, 2, 1});
+    CHECK(w.policy.waiting() == 0);
+    CHECK(broken_invariant(w.policy).empty());
+}
+
+TEST_CASE("nobody waits for a prompt of another group, of itself, of nobody or of one that is there already") {
+    for (const std::uint64_t whose : {1u, 2u, 77u}) {
+        small_world w;
+        w.pair();
+        (void)w.tell(choice(1, 1));
+        const arrive odd{.request = {2}, .prompt_tokens = 20, .max_tokens = 5, .prompt_of = {whose}};
+        CHECK(w.tell(odd).back() == action{reserve{{2}, 1, {2}, role::decode, 20, 25}});
+        CHECK(broken_invariant(w.policy).empty());
+    }
+    small_world w;
+    w.pair();
+    (void)w.tell(choice(1, 2));
+    (void)compute_first(w);
+    (void)w.tell(transfer_done{{1}, 1, {2}});
+    CHECK(w.tell(choice(2, 1)).back() == action{reserve{{2}, 1, {2}, role::decode, 20, 25}});
+}
+
 TEST_CASE("what will be counted is known before it is said, and once it is said it is not counted again") {
     small_world w;
     w.pair();

@@ -77,8 +77,11 @@ struct arrive {
     instant deadline = instant::never();
     request_id group{};        // 0: the first of its group
     std::uint32_t members = 1; // of the group: this one and those that are still to come
-    static constexpr auto fields = std::tuple{&arrive::request,  &arrive::prompt_tokens, &arrive::max_tokens,
-                                              &arrive::deadline, &arrive::group,         &arrive::members};
+    request_id prompt_of{};    // one of its group that came before, with the same prompt: this one waits until that is
+                               // computed, to find it cached; 0: none
+    static constexpr auto fields =
+        std::tuple{&arrive::request, &arrive::prompt_tokens, &arrive::max_tokens, &arrive::deadline,
+                   &arrive::group,   &arrive::members,       &arrive::prompt_of};
     friend bool operator==(const arrive&, const arrive&) = default;
 };
 

@@ -26,6 +26,11 @@ inline std::string_view broken_request(const lifecycle& s, const request& r) {
     if (r.doomed || s.requests()[r.sibling].now == phase::none) return "a request's group has ended without it";
     if (r.attempt == 0 || r.generated >= r.max_tokens) return "a finished request is still here";
     if (r.computed > r.context || r.context > r.prompt_tokens + r.generated) return "more computed than there is";
+    if (s.stands_aside(r)) {
+        const std::uint32_t first = s.requests().find(r.prompt_of);
+        if (first == no_slot || !s.requests()[first].awaited)
+            return "a request waits for a prompt that nobody computes";
+    }
     if (r.now == phase::waiting) {
         return r.prefill.held() || r.decode.held() || !r.line.in ? "a waiting request holds a place" : "";
     }

@@ -28,7 +28,8 @@ public:
     const request_table& requests() const { return requests_; }
     const fleet& engines() const { return engines_; }
     std::uint32_t live() const { return requests_.size(); }
-    std::uint32_t waiting() const { return arrived_.size() + retrying_.size(); }
+    std::uint32_t waiting() const { return arrived_.size() + ahead_.size() + aside_.size(); }
+    bool stands_aside(const request& r) const { return r.line.in == &aside_; }
 
     // Whether an engine that says this (any event with request, attempt and instance) works on the request's present
     // attempt; what anyone else says is late or doubled, and is ignored.
@@ -151,6 +152,7 @@ protected:
     void ready_to_decode(std::uint32_t slot) {
         request& r = requests_[slot];
         if (r.prefill.held()) drop_leg(slot, r.prefill, true);
+        let_follow(slot);
         r.now = phase::decode_ready;
         engines_[r.decode.at].decode_line.push_back(requests_.slots(), slot);
         touch(r.decode.at);
@@ -194,6 +196,35 @@ protected:
         requests_[before].sibling = requests_[slot].sibling;
     }
 
+    bool same_group(std::uint32_t a, std::uint32_t b) const {
+        for (std::uint32_t i = requests_[a].sibling; i != a; i = requests_[i].sibling) {
+            if (i == b) return true;
+        }
+        return false;
+    }
+
+    // To the end of the line; or aside, while another of its group computes the same prompt.
+    void line_up(std::uint32_t slot, request_id prompt_of) {
+        const std::uint32_t first = prompt_of == request_id{} ? no_slot : requests_.find(prompt_of);
+        const bool computes = first != no_slot && same_group(slot, first) && !stands_aside(requests_[first]) &&
+                              requests_[first].now < phase::decode_ready;
+        if (!computes) return arrived_.push_back(requests_.slots(), slot);
+        requests_[first].awaited = true;
+        requests_[slot].prompt_of = prompt_of;
+        aside_.push_back(requests_.slots(), slot);
+    }
+
+    // The prompt is where it is decoded, or its request has ended well: prefix caches hold it as long as they can.
+    void let_follow(std::uint32_t slot) {
+        if (!std::exchange(requests_[slot].awaited, false)) return;
+        for (std::uint32_t i = aside_.first(), next; i != no_slot; i = next) {
+            next = aside_.after(requests_.slots(), i);
+            if (requests_[i].prompt_of != requests_[slot].id) continue;
+            leave_line(i);
+            ahead_.push_back(requests_.slots(), i);
+        }
+    }
+
     void end_doomed() {
         for (std::uint32_t slot : doomed_) { // one that has ended by itself is doomed no more
             if (requests_[slot].doomed) end(slot, fail{requests_[slot].id, {errc::cancelled, origin::sched, 0}});
@@ -204,7 +235,9 @@ protected:
     // ---- endings and beginnings
 
     void end(std::uint32_t slot, const action& how) {
-        leave_group(slot, std::holds_alternative<fail>(how));
+        const bool failed = std::holds_alternative<fail>(how);
+        if (!failed) let_follow(slot);
+        leave_group(slot, failed);
         leave_all(slot);
         requests_.close(slot);
         emit(how);
@@ -237,7 +270,7 @@ protected:
         r.transferred = false;
         r.now = phase::waiting;
         if (end_if_unplaceable(slot)) return;
-        retrying_.push_back(requests_.slots(), slot);
+        ahead_.push_back(requests_.slots(), slot);
         emit(retry{r.id, r.attempt, r.generated, why});
     }
 
@@ -256,7 +289,7 @@ protected:
 
     // The fleet has changed.
     void sift_waiting() {
-        for (line_chain* line : {&retrying_, &arrived_}) {
+        for (line_chain* line : {&ahead_, &arrived_, &aside_}) {
             for (std::uint32_t i = line->first(), next; i != no_slot; i = next) {
                 next = line->after(requests_.slots(), i);
                 end_if_unplaceable(i);
@@ -267,8 +300,9 @@ protected:
     pd_options options_;
     request_table requests_;
     fleet engines_;
-    line_chain arrived_;  // first come first served
-    line_chain retrying_; // before them
+    line_chain arrived_; // first come first served
+    line_chain ahead_;   // before them: who starts over, and whose prompt another has computed
+    line_chain aside_;   // waiting for that
     bounded_vector<std::uint32_t> touched_;
     bounded_vector<std::uint32_t> doomed_;
     actions* out_ = nullptr;

@@ -26,7 +26,7 @@
 namespace ashlar::inline v0::sched {
 
 inline constexpr std::uint64_t log_magic = 0x676f6c72616c6873u; // "shlarlog" in memory order
-inline constexpr std::uint32_t log_version = 2;
+inline constexpr std::uint32_t log_version = 3;
 inline constexpr std::size_t log_head_bytes = 8 + 4 + 4 * 4 + 3 * 8 + 1;
 
 // An encoded event or action is never larger than its struct and one byte.

@@ -144,7 +144,7 @@ private:
         r.max_tokens = e.max_tokens;
         r.deadline = least(e.deadline, now_ + options_.deadline_max);
         requests_.watch(slot);
-        arrived_.push_back(requests_.slots(), slot);
+        line_up(slot, e.prompt_of);
     }
 
     void on(const cancel& e) {
@@ -306,7 +306,7 @@ private:
 
     void place_waiting() {
         for (;;) {
-            const std::uint32_t slot = retrying_.empty() ? arrived_.first() : retrying_.first();
+            const std::uint32_t slot = ahead_.empty() ? arrived_.first() : ahead_.first();
             if (slot == no_slot || !engines_.covers()) return;
             const placement where = router_.place(engines_, {requests_[slot].context, requests_[slot].capacity()});
             if (where.decode == no_slot) return; // first come first served: nobody overtakes

@@ -57,8 +57,10 @@ struct request {
     leg prefill{}, decode{}; // unified: only the second
     std::uint32_t heap_index = no_slot;
     std::uint32_t sibling = no_slot; // the next one of its group, in a ring; itself when alone
+    request_id prompt_of{};          // stands aside until that one's prompt is computed
+    bool awaited = false;            // some of its group do so for this one's
     bool doomed = false;             // one of its group has failed in this step
-    link line{};            // waiting, retrying, an instance's lines, its running batch, or the free slots: at most one
+    link line{}; // aside, a waiting line, an instance's lines, its running batch, or the free slots: at most one
     link prefill_members{}; // everyone with a leg on an instance
     link decode_members{};
 
