@@ -11,6 +11,7 @@
 
 #include <ashlar/sched/action.hpp>
 #include <ashlar/sched/admission.hpp>
+#include <ashlar/sched/attendance.hpp>
 #include <ashlar/sched/batcher.hpp>
 #include <ashlar/sched/chain.hpp>
 #include <ashlar/sched/codec.hpp>

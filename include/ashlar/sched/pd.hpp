@@ -22,10 +22,10 @@
 #include <ashlar/core/units.hpp>
 #include <ashlar/sched/action.hpp>
 #include <ashlar/sched/admission.hpp>
+#include <ashlar/sched/attendance.hpp>
 #include <ashlar/sched/batcher.hpp>
 #include <ashlar/sched/event.hpp>
 #include <ashlar/sched/fleet.hpp>
-#include <ashlar/sched/lifecycle.hpp>
 #include <ashlar/sched/options.hpp>
 #include <ashlar/sched/request_table.hpp>
 #include <ashlar/sched/router.hpp>
@@ -33,14 +33,14 @@
 namespace ashlar::inline v0::sched {
 
 template <class Router = shortest_queue_least_kv, class Batcher = chunked_batcher, class Admission = bounded_admission>
-class pd : public lifecycle {
+class pd : public attendance {
     static_assert(router<Router>, "pd: the first parameter must have place(const fleet&, need) -> placement");
     static_assert(batcher<Batcher>,
                   "pd: the second parameter must have fill(const instance&, const request_table&, take)");
     static_assert(admission<Admission>, "pd: the third parameter must have judge(arrival) and retry_after(arrival)");
 
 public:
-    explicit pd(const pd_options& options) : lifecycle(options) {}
+    explicit pd(const pd_options& options) : attendance(options) {}
 
     // Replaces what `out` held. Events that match nothing alive are counted and otherwise ignored. `now` never goes
     // back and is never instant::never(), at which everything that has no deadline would be due.
@@ -65,48 +65,10 @@ public:
         return std::size_t{6} * options_.request_limit + std::size_t{4} * options_.instance_limit + 8;
     }
 
-    std::uint64_t ignored_events() const { return ignored_; } // late, doubled or for nobody
     bool is_drained() const { return drained_; }
 
 private:
-    // ---- the fleet
-
-    void on(const instance_up& e) {
-        const std::uint32_t known = engines_.find(e.instance);
-        if (known != no_slot && engines_[known].facts.epoch == e.epoch) return beat(known);
-        if (known != no_slot) take_down(known); // a new incarnation says that the old one is gone
-        const bool sound = e.blocks_total && e.tokens_per_block && e.batch_tokens_max && e.sequences_max &&
-                           static_cast<std::uint8_t>(e.as) <= static_cast<std::uint8_t>(role::unified);
-        if (!sound || engines_.add(e, now_) == no_slot) return emit(instance_lost{e.instance, e.epoch});
-        health_due_ = least(health_due_, now_ + options_.heartbeat_timeout);
-        sift_waiting();
-    }
-
-    void on(const instance_down& e) {
-        const std::uint32_t i = engines_.find(e.instance);
-        if (i == no_slot || engines_[i].facts.epoch != e.epoch) return ignore();
-        take_down(i);
-        sift_waiting();
-    }
-
-    void on(const heartbeat& e) {
-        const std::uint32_t i = engines_.find(e.instance);
-        if (i == no_slot || engines_[i].facts.epoch != e.epoch) return ignore();
-        beat(i);
-    }
-
-    void beat(std::uint32_t i) {
-        engines_[i].last_seen = now_;
-        engines_[i].full = false;
-    }
-
-    void take_down(std::uint32_t i) {
-        engines_.remove(i);
-        instance& gone = engines_[i];
-        const error why{errc::peer_down, origin::sched, 0};
-        while (!gone.prefill_members.empty()) restart(gone.prefill_members.first(), why);
-        while (!gone.decode_members.empty()) restart(gone.decode_members.first(), why);
-    }
+    using attendance::on; // of engines: up, down, heartbeat
 
     // ---- the client
 
@@ -260,21 +222,7 @@ private:
 
     void on(const tick&) {
         if (now_ >= announced_) announced_ = instant::never();
-        if (now_ < health_due_) return;
-        health_due_ = instant::never();
-        bool lost = false;
-        for (std::uint32_t i = 0; i < engines_.all().size(); ++i) {
-            const instance& at = engines_[i];
-            if (!at.live) continue;
-            if (now_ - at.last_seen < options_.heartbeat_timeout) {
-                health_due_ = least(health_due_, at.last_seen + options_.heartbeat_timeout);
-                continue;
-            }
-            emit(instance_lost{at.facts.instance, at.facts.epoch});
-            take_down(i);
-            lost = true;
-        }
-        if (lost) sift_waiting();
+        look_for_silence();
     }
 
     void on(const drain& e) {
@@ -295,7 +243,7 @@ private:
     }
 
     void arm_timer() {
-        instant due = least(requests_.next_deadline(), health_due_);
+        instant due = least(requests_.next_deadline(), silence_due());
         if (draining_ && !drained_) due = least(due, drain_deadline_);
         if (due >= announced_) return;
         announced_ = due;
@@ -342,19 +290,14 @@ private:
         ++batches_;
     }
 
-    void ignore() { ++ignored_; }
-
     [[no_unique_address]] Router router_;
     [[no_unique_address]] Batcher batcher_;
     [[no_unique_address]] Admission admission_;
-    instant now_;
-    instant announced_ = instant::never();  // the timer that the edge has
-    instant health_due_ = instant::never(); // when some instance may have been silent for too long
+    instant announced_ = instant::never(); // the timer that the edge has
     instant drain_deadline_ = instant::never();
     bool draining_ = false;
     bool drained_ = false;
     std::uint64_t batches_ = 0;
-    std::uint64_t ignored_ = 0;
 };
 
 } // namespace ashlar::inline v0::sched
