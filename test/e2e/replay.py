@@ -21,7 +21,8 @@ class Replay(unittest.TestCase):
     def load(self, server, clients):
         def ask(k):
             try:
-                return server.chat(f"Write {k} words about stone. " + "Take your time. " * 20, max_tokens=24)
+                return server.chat(f"Write {k} words about stone. " + "Take your time. " * 20, max_tokens=24,
+                                   n=1 + k % 2)
             except Refused as why:
                 return why.error
         with concurrent.futures.ThreadPoolExecutor(clients) as pool:
