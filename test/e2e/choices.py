@@ -32,7 +32,8 @@ class Choices(unittest.TestCase):
     def setUpClass(cls):
         cls.servers = {}
         for name, arguments in ROLES.items():
-            cls.servers[name] = Server("--pool-mib", "64", "--attempts", "8", "--hold", *arguments)
+            cls.servers[name] = Server("--pool-mib", "64", "--batch-tokens", "64", "--attempts", "8", "--hold",
+                                       *arguments)
             cls.addClassCleanup(cls.servers[name].__exit__, None, None, None)
 
     def counted(self, server, body):
@@ -51,7 +52,7 @@ class Choices(unittest.TestCase):
 
     def test_a_prompt_is_computed_once_to_the_token(self):
         for k, (role, length, n) in enumerate((role, length, n) for role in ("split", "unified")
-                                              for length, n in ((325, 4), (320, 3), (17, 2))):
+                                              for length, n in ((101, 4), (96, 3), (17, 2))):
             with self.subTest((role, length, n)):
                 answer, grown = self.counted(self.servers[role], {"prompt": prompt_of(length, 2000 + k), "n": n,
                                                                   "max_tokens": 5, **DRAWN})
@@ -63,7 +64,7 @@ class Choices(unittest.TestCase):
                                                    "prompt_tokens_details": {"cached_tokens": 0}})
 
     def test_what_the_decode_engine_has_is_not_sent_again(self):
-        server, length = self.servers["split"], 325
+        server, length = self.servers["split"], 101
         sent = "ashlar_kv_blocks_sent_total"
         _, alone = self.counted(server, {"prompt": prompt_of(length, 3000), "max_tokens": 2, **DRAWN})
         _, four = self.counted(server, {"prompt": prompt_of(length, 3001), "max_tokens": 2, "n": 4, **DRAWN})
