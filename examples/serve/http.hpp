@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP/1.1 for one thread: a server that parses requests within limits and hands each to a handler together with an
-// `exchange`, through which the answer goes out, whole or as a stream of events. Beast stays inside http.cpp.
+// `exchange`, through which the answer goes out, whole or as a stream of events.
 //
 //     http_server server(loop, limits, [](http_request request, std::shared_ptr<exchange> out) { out->reply(...); });
 //     server.accept_from(listening_fd);
