@@ -263,7 +263,7 @@ bool answers::show(sequence& s, const wire::token& f) {
     if (!of.want.stream) {
         s.whole += part.text;
         std::move(part.records.begin(), part.records.end(), std::back_inserter(s.records));
-    } else if (!f.stop || !part.records.empty() || !part.text.empty() || !part.calls.empty()) {
+    } else if (says_anything(part) || (!f.stop && (s.first_chunk || of.want.continuous_usage))) {
         send(s, part);
     }
     return f.stop || s.text.stopped();

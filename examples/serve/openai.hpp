@@ -145,6 +145,9 @@ struct choice {
     std::string finish_reason;         // "stop", "length", "tool_calls"; empty: not finished (a chunk)
     std::vector<call_part> calls{};
 };
+inline bool says_anything(const choice& part) { // else no chunk is made of it, but for its role or its usage
+    return !part.text.empty() || !part.records.empty() || !part.calls.empty() || !part.finish_reason.empty();
+}
 struct answer_head {
     std::string id;
     std::int64_t created = 0;

@@ -118,7 +118,9 @@ class Client(unittest.TestCase):
         expected = whole[:whole.index(cut)]
         answer = self.chat(max_tokens=40, stop=[cut]).choices[0]
         self.assertEqual((answer.message.content, answer.finish_reason), (expected, "stop"))
-        chunks = self.chat(max_tokens=40, stop=cut, stream=True)
+        chunks = list(self.chat(max_tokens=40, stop=cut, stream=True))
+        for choice in (chunk.choices[0] for chunk in chunks): # also while text waits that may begin the stop
+            self.assertTrue(choice.delta.role or choice.delta.content or choice.finish_reason)
         self.assertEqual("".join(c.choices[0].delta.content or "" for c in chunks), expected)
 
     def test_chat_logprobs_spell_the_answer(self):

@@ -31,6 +31,11 @@ SCHEMAS = {tool["function"]["name"]: tool["function"].get("parameters", {"maxPro
 QUESTION = [{"role": "user", "content": "What is the weather in Paris?"}]
 
 
+def said(choice):
+    """Whether a chunk has anything to say."""
+    return choice.delta.role or choice.delta.content or choice.delta.tool_calls or choice.finish_reason
+
+
 class Calls:
     """What every model does."""
     MOST = 120  # tokens
@@ -57,6 +62,7 @@ class Calls:
         content, calls, reason, chunks = "", {}, None, 0
         for chunk in self.chat(stream=True, **more):
             choice = chunk.choices[0]
+            self.assertTrue(said(choice), chunk)
             reason = choice.finish_reason or reason
             content += choice.delta.content or ""
             for part in choice.delta.tool_calls or []:
