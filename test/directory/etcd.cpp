@@ -166,20 +166,3 @@ TEST_CASE("an etcd whose revisions start again is refused in words, and takes no
     CHECK(seen.all.frozen());
     CHECK(seen.has("router"));
 }
-
-TEST_CASE("the address of such a directory is checked in every part") {
-    using support::etcd_options_of;
-    const auto good = etcd_options_of("etcd://10.0.0.1:2379,[::1]:2380/blue-1");
-    REQUIRE(good);
-    CHECK(good->endpoints == std::vector<std::string>{"10.0.0.1:2379", "[::1]:2380"});
-    CHECK(good->fleet == "blue-1");
-    CHECK(etcd_options_of("etcd://a:1")->fleet == "default");
-    for (const char* bad :
-         {"", "http://a:1", "etcd://", "etcd:///x", "etcd://a", "etcd://:1", "etcd://a:", "etcd://a:1x",
-          "etcd://a:1,,b:2", "etcd://a:1/", "etcd://a:1/x/y", "etcd://a:1/x y", "etcd://a:123456"}) {
-        const auto read = etcd_options_of(bad);
-        REQUIRE_MESSAGE(!read, bad);
-        CHECK(read.fault().what.code == errc::invalid_argument);
-        CHECK(read.fault().sentence.find("write etcd://HOST:PORT") != std::string::npos);
-    }
-}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An etcd of a test's own: one member on free ports of the loopback, its data in a folder that goes with it. It dies
-// with the test, and only it is ever signalled.
+// with the test, and only it is ever signalled. It may move to another address of the loopback, its port stays.
 #pragma once
 
 #include <csignal>
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -29,7 +30,13 @@ public:
         if (pid_ > 0) signal(SIGKILL), wait();
         std::filesystem::remove_all(folder_);
     }
-    std::string endpoint() const { return "127.0.0.1:" + std::to_string(client_); }
+    std::string port() const { return std::to_string(client_); }
+    std::string endpoint() const { return host_ + ":" + port(); }
+    void move(const std::string& host) {
+        kill_and_wait();
+        host_ = host;
+        start();
+    }
     void signal(int number) const { ::kill(pid_, number); }
     void kill_and_wait() { signal(SIGKILL), wait(); }
     void wipe() { std::filesystem::remove_all(folder_ + "/data"); }
@@ -39,7 +46,7 @@ public:
         const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
         sockaddr_in to{};
         to.sin_family = AF_INET;
-        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        ::inet_pton(AF_INET, host_.c_str(), &to.sin_addr);
         to.sin_port = htons(static_cast<std::uint16_t>(client_));
         const timeval patience{10, 0};
         ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -108,6 +115,6 @@ private:
     }
 
     unsigned client_, peer_;
-    std::string folder_;
+    std::string folder_, host_ = "127.0.0.1";
     pid_t pid_ = 0;
 };

@@ -4,137 +4,25 @@
 #include <chrono>
 #include <map>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
+#include <support/directory/etcd_conversation.hpp>
+#include <support/directory/etcd_endpoints.hpp>
 #include <support/directory/etcd_gateway.hpp>
 
 namespace ashlar::support {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace bhttp = boost::beast::http;
 namespace gateway = etcd_gateway;
-using tcp = asio::ip::tcp;
-using boost::system::error_code;
 using call = sched::registration::call;
 using kind = directory_news::kind;
 
-namespace {
-
-constexpr std::size_t answer_bytes_max = 8 << 20;
-
-// One request on a connection of its own and its answer, which for a watch goes on line by line. Polled: it tells
-// nobody, `over` says that it is.
-class conversation : public std::enable_shared_from_this<conversation> {
-public:
-    conversation(asio::io_context& loop, bool endless) : socket_(loop), timer_(loop), endless_(endless) {
-        parser_.eager(true);
-        if (endless)
-            parser_.body_limit(boost::none);
-        else
-            parser_.body_limit(answer_bytes_max);
-    }
-
-    void start(const tcp::endpoint& to, const std::string& host, const gateway::request& ask, duration patience) {
-        out_ = "POST " + ask.path + " HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: application/json\r\n" +
-               // A watch ends when its server has no leader, instead of saying nothing for ever.
-               (endless_ ? "Grpc-Metadata-hasleader: true\r\n" : "Connection: close\r\n") +
-               "Content-Length: " + std::to_string(ask.body.size()) + "\r\n\r\n" + ask.body;
-        timer_.expires_after(std::chrono::nanoseconds(patience.ns));
-        timer_.async_wait([self = shared_from_this()](error_code ec) {
-            if (!ec) self->end("no answer in time");
-        });
-        socket_.async_connect(to, [self = shared_from_this()](error_code ec) {
-            if (ec || self->over) return self->end(ec.message());
-            self->write();
-        });
-    }
-    void end(std::string why) {
-        if (std::exchange(over, true)) return;
-        complaint = std::move(why);
-        error_code ignored;
-        timer_.cancel();
-        socket_.close(ignored);
-    }
-    unsigned status() const { return parser_.is_header_done() ? parser_.get().result_int() : 0; }
-    std::string& body() { return parser_.get().body(); }
-    bool whole() const { return parser_.is_done(); }
-    std::optional<std::string> line() {
-        const auto end = body().find('\n');
-        if (end == std::string::npos) return std::nullopt;
-        std::string one = body().substr(0, end);
-        body().erase(0, end + 1);
-        return one;
-    }
-
-    bool over = false;
-    std::string complaint;
-
-private:
-    void write() {
-        asio::async_write(socket_, asio::buffer(out_), [self = shared_from_this()](error_code ec, std::size_t) {
-            if (ec || self->over) return self->end(ec.message());
-            self->read();
-        });
-    }
-    void read() {
-        socket_.async_read_some(in_.prepare(16 << 10), [self = shared_from_this()](error_code ec, std::size_t n) {
-            if (self->over) return;
-            self->in_.commit(n);
-            self->parse(ec);
-        });
-    }
-    void parse(error_code read) {
-        error_code ec;
-        while (in_.size() > 0 && !parser_.is_done() && !ec) {
-            const std::size_t used = parser_.put(in_.data(), ec);
-            in_.consume(used);
-            if (used == 0) break;
-        }
-        if (ec == bhttp::error::need_more) ec = {};
-        if (!ec && read && parser_.got_some() && !parser_.is_done()) parser_.put_eof(ec);
-        if (ec) return end(ec.message());
-        if (body().size() > answer_bytes_max) return end("an answer of more than 8 MiB");
-        if (endless_ && parser_.is_header_done()) timer_.cancel(); // from here on the calls beside it watch over it
-        if (parser_.is_done()) return end({});
-        if (read) return end(read.message());
-        this->read();
-    }
-
-    tcp::socket socket_;
-    asio::steady_timer timer_;
-    const bool endless_;
-    std::string out_;
-    beast::flat_buffer in_;
-    bhttp::response_parser<bhttp::string_body> parser_;
-};
-
-} // namespace
-
 struct etcd::state {
     explicit state(etcd_options options)
-        : how(std::move(options)), prefix("/ashlar/" + how.fleet + "/"), own({.retry_after = how.retry_after}) {
-        for (const auto& each : how.endpoints) {
-            const auto colon = each.rfind(':');
-            std::string host = each.substr(0, colon);
-            if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
-            error_code ec;
-            const auto found = tcp::resolver(loop).resolve(host, each.substr(colon + 1), ec);
-            if (ec || found.empty()) throw std::runtime_error("etcd at " + each + ": " + ec.message());
-            for (const auto& one : found) endpoints.push_back({each, one.endpoint()}); // a name may have several
-        }
-        if (endpoints.empty()) throw std::runtime_error("etcd needs an endpoint, HOST:PORT");
-    }
+        : how(std::move(options)), prefix("/ashlar/" + how.fleet + "/"),
+          where(how.endpoints, how.lookup ? how.lookup : addresses_of), own({.retry_after = how.retry_after}) {}
     ~state() {
         if (asked) asked->end("left");
         if (watch) watch->end("left");
@@ -143,9 +31,9 @@ struct etcd::state {
 
     duration ttl() const { return {std::int64_t{how.ttl_s} * 1'000'000'000}; }
 
-    std::shared_ptr<conversation> ask(const gateway::request& what, bool endless = false) {
-        auto one = std::make_shared<conversation>(loop, endless);
-        one->start(endpoints[at].where, endpoints[at].name, what, how.call_timeout);
+    std::shared_ptr<etcd_conversation> ask(const gateway::request& what, bool endless = false) {
+        auto one = std::make_shared<etcd_conversation>(loop, endless);
+        one->start(where.address(), where.name(), what, how.call_timeout);
         return one;
     }
 
@@ -282,10 +170,9 @@ struct etcd::state {
     }
 
     void ask_another(instant now, std::string why) {
-        complaint = "etcd at " + endpoints[at].name + ": " + why;
+        complaint = "etcd at " + where.name() + ": " + why;
         if (watch) watch->end("moving on"), watch = nullptr;
-        at = (at + 1) % endpoints.size();
-        if (++failures % endpoints.size() == 0) pause_until = now + how.retry_after; // all of them, a moment ago
+        if (where.next()) pause_until = now + how.retry_after; // all of them, a moment ago
     }
 
     void poll(instant now, std::vector<directory_news>& news) {
@@ -294,6 +181,7 @@ struct etcd::state {
         loop.poll();
         hear_answer(now, news);
         follow(now, news);
+        if (!asked && where.moved()) pause_until = now;
         if (!lost && now - heard_at >= ttl() / 2) {
             lost = true;
             synced = false; // a whole list is what ends it
@@ -309,13 +197,8 @@ struct etcd::state {
     etcd_options how;
     std::string prefix;
     asio::io_context loop{1};
-    struct address {
-        std::string name; // as it was given
-        tcp::endpoint where;
-    };
-    std::vector<address> endpoints;
-    std::size_t at = 0;
-    std::uint64_t failures = 0, lists = 0;
+    etcd_endpoints where;
+    std::uint64_t lists = 0;
     std::string complaint = "etcd does not answer";
     instant pause_until{}, heard_at{};
     bool lost = false;
@@ -325,7 +208,7 @@ struct etcd::state {
     sched::registration own;
     std::uint64_t lease = 0;
 
-    std::shared_ptr<conversation> asked, watch;
+    std::shared_ptr<etcd_conversation> asked, watch;
     purpose asked_for = purpose::list;
     call own_call = call::none;
 
@@ -346,7 +229,7 @@ void etcd::join(directory_entry mine) {
 void etcd::poll(instant now, std::vector<directory_news>& news) { state_->poll(now, news); }
 sched::registration etcd::mine() const { return state_->own; }
 bool etcd::busy() const { return state_->asked != nullptr; }
-const std::string& etcd::endpoint() const { return state_->endpoints[state_->at].name; }
+const std::string& etcd::endpoint() const { return state_->where.name(); }
 std::uint64_t etcd::relisted() const { return state_->lists; }
 
 void etcd::leave() {
@@ -359,37 +242,6 @@ void etcd::leave() {
     s.loop.restart();
     while (!goodbye->over && std::chrono::steady_clock::now() < until) s.loop.run_one_until(until);
     goodbye->end("left");
-}
-
-outcome<etcd_options> etcd_options_of(std::string_view url) {
-    constexpr std::string_view scheme = "etcd://";
-    const auto bad = [&](const std::string& why) {
-        return make_fault(errc::invalid_argument,
-                          in_quotes(url) + " " + why + "; write etcd://HOST:PORT,HOST:PORT/FLEET");
-    };
-    if (!url.starts_with(scheme)) return bad("does not begin with etcd://");
-    std::string_view rest = url.substr(scheme.size());
-    etcd_options out;
-    if (const auto slash = rest.find('/'); slash != rest.npos) {
-        out.fleet = rest.substr(slash + 1);
-        rest = rest.substr(0, slash);
-        const bool odd = out.fleet.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                                     "-_.") != std::string::npos;
-        if (out.fleet.empty() || out.fleet.size() > 64 || odd)
-            return bad("names a fleet that is not 1 to 64 letters, digits, '-', '_' and '.'");
-    }
-    while (!rest.empty()) {
-        const auto comma = std::min(rest.find(','), rest.size());
-        const std::string_view one = rest.substr(0, comma);
-        rest.remove_prefix(std::min(comma + 1, rest.size()));
-        const auto colon = one.rfind(':');
-        const std::string_view port = colon == one.npos ? std::string_view() : one.substr(colon + 1);
-        if (colon == 0 || port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != port.npos)
-            return bad("has an endpoint " + in_quotes(one) + " that is not HOST:PORT");
-        out.endpoints.emplace_back(one);
-    }
-    if (out.endpoints.empty() || out.endpoints.size() > 16) return bad("names not 1 to 16 endpoints");
-    return out;
 }
 
 } // namespace ashlar::support

@@ -7,8 +7,9 @@
 //     peers.join(mine);   for (;;) peers.poll(now, news);
 //
 // All calls and the watch go to one endpoint, so that an endpoint that is stopped is noticed whatever its sockets say;
-// after any failure the next one is asked and the watch resumed where it stopped. `lost` is said when none has answered
-// for half a lease. What a process reads here proves nothing: peers prove themselves to each other by the fleet's key.
+// after any failure the next one is asked and the watch resumed where it stopped. When all have failed, names are
+// looked up again, in another thread: members move. `lost` is said when none has answered for half a lease. What a
+// process reads here proves nothing: peers prove themselves to each other by the fleet's key.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,8 @@ struct etcd_options {
     std::uint32_t ttl_s = 5;            // at least 3 election times of the cluster
     duration call_timeout{1'000'000'000};
     duration retry_after{500'000'000};
+    // The addresses of a host, in digits; called in other threads. Null: getaddrinfo's.
+    std::vector<std::string> (*lookup)(const std::string& host) = nullptr;
 };
 
 // "etcd://HOST:PORT,HOST:PORT/FLEET", the fleet may be left out.
