@@ -42,7 +42,7 @@ std::vector<sup::tool> tools_of(const std::string& text) {
     std::vector<sup::tool> out;
     for (const auto& each : *list->as_list()) {
         const auto& function = *sup::jinja::find(*each.as_map(), "function")->as_map();
-        sup::tool one{sup::jinja::find(function, "name")->as_text()->bytes, {}};
+        sup::tool one{std::string(std::string_view(sup::jinja::find(function, "name")->as_text()->bytes)), {}};
         const auto* parameters = sup::jinja::find(function, "parameters");
         if (parameters && parameters->truth()) sup::jinja::append_json(one.parameters, *parameters, -1);
         out.push_back(std::move(one));

@@ -54,6 +54,7 @@ outcome<chat_template> chat_template::from(const outcome<std::string_view>& prog
 bool chat_template::speaks_tools() const { return program_.reads("tools") && program_.writes(tool_call_begins); }
 
 outcome<jinja::text> chat_template::render(std::span<const chat_turn> turns, std::string_view tools) const {
+    const jinja::memory_scope scope(memory_max);
     try {
         jinja::list messages;
         if (speaks_tools()) {
@@ -71,7 +72,7 @@ outcome<jinja::text> chat_template::render(std::span<const chat_turn> turns, std
             if (!list) return list.fault();
             context.back().second = std::move(*list);
         }
-        return program_.render(context, {.bytes = bytes_max});
+        return program_.render(context, {.bytes = bytes_max, .memory = memory_max});
     } catch (const fault& why) {
         return why;
     }

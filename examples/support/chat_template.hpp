@@ -26,7 +26,8 @@ namespace ashlar::support {
 
 class chat_template {
 public:
-    static constexpr std::size_t bytes_max = 2 << 20; // of a prompt
+    static constexpr std::size_t bytes_max = 2 << 20;   // of a prompt
+    static constexpr std::size_t memory_max = 64 << 20; // that putting it together may take
 
     // unsupported: a construct that is not understood, by its name and line. not_found: the file has no template and
     // its vocabulary no ChatML (a base model).

@@ -48,7 +48,7 @@ int main() {
                 rendered.starts_with("<|im_start|>system") && (turns.empty() || turns[0].role != "system");
             const auto own_text = chat->render(turns);
             if (!own_text) golden::stop(own_text.fault().sentence);
-            bool right = own_text->bytes == rendered && words->decode(ids, false) == rendered;
+            bool right = std::string_view(own_text->bytes) == rendered && words->decode(ids, false) == rendered;
             right &=
                 static_cast<std::size_t>(controls) == 2 * (turns.size() + system) + 1; // those of the format, no more
             if (written == controls)

@@ -28,15 +28,16 @@ std::string difference(const jinja::program& program, const json& context, const
     const auto made = program.render(*given->as_map());
     if (!expected.contains("rendered")) {
         const std::string words = expected["refused"];
-        if (made) return "rendered what Jinja2 refuses: " + made->bytes;
+        if (made) return "rendered what Jinja2 refuses: " + std::string(std::string_view(made->bytes));
         const bool own = made.fault().what.code == ashlar::errc::invalid_argument;
         return own == !words.empty() && (!own || made.fault().sentence == words) ? "" : made.fault().sentence;
     }
     if (!made) return "refused: " + made.fault().sentence;
     if (made->bytes.size() != made->by_template.size()) return "marks are missing";
-    return made->bytes == expected["rendered"]
+    const std::string rendered(std::string_view(made->bytes));
+    return rendered == expected["rendered"]
                ? ""
-               : "rendered:\n" + made->bytes + "\n---\n" + expected["rendered"].get<std::string>();
+               : "rendered:\n" + rendered + "\n---\n" + expected["rendered"].get<std::string>();
 }
 
 } // namespace

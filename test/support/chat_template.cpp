@@ -36,7 +36,7 @@ TEST_CASE("a control token counts only where the template wrote it") {
     std::size_t controls = 0;
     for (const auto id : ids) controls += words->is_special(id);
     CHECK(controls == 2 * 4 + 1); // a system turn with the tools, three turns, the answer's header
-    CHECK(words->decode(ids, false) == chat->render(turns, list)->bytes);
+    CHECK(words->decode(ids, false) == std::string_view(chat->render(turns, list)->bytes));
 
     const auto own =
         support::chat_template::of("{% if tools %}<tool_call>{{ tools | tojson }}{% endif %}{{ bos_token }}"

@@ -191,7 +191,7 @@ value to_json(const call_frame& in) {
     const bool indented = in.present[1] && !argument(in, 1).is_none();
     const std::int64_t indent = indented ? integer_of(argument(in, 1), "tojson") : -1;
     if (indented && (indent < 0 || indent > 16)) unsupported("'tojson' with so wide an indent");
-    std::string out;
+    counted_text out;
     append_json(out, argument(in, 0), indent, [&](std::size_t bytes) { in.costs.spend(1), in.costs.fits(bytes); });
     in.costs.check(out.size());
     return given(out);
@@ -215,7 +215,9 @@ value range(const call_frame& in) {
     }
     return out;
 }
-value raise(const call_frame& in) { throw make_fault(errc::invalid_argument, printed(argument(in, 0)).bytes); }
+value raise(const call_frame& in) {
+    throw make_fault(errc::invalid_argument, std::string(std::string_view(printed(argument(in, 0)).bytes)));
+}
 value time_text(const call_frame& in) {
     const auto& format = text_of(argument(in, 0), "strftime_now").bytes;
     std::tm local{};

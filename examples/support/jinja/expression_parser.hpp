@@ -275,7 +275,7 @@ protected:
         const auto written_out = [&]() -> std::string {
             if ((*at)->sort != expression::kind::constant || !(*at)->constant.as_text())
                 unsupported("an argument of the filter " + in_quotes(what.name) + " that is not written out");
-            return (*at++)->constant.as_text()->bytes;
+            return std::string(std::string_view((*at++)->constant.as_text()->bytes));
         };
         if (of_member && at == given.by_place.end()) unexpected("a member's name");
         if (of_member) out->name = written_out();

@@ -28,6 +28,7 @@ struct tree;
 
 struct render_limits {
     std::size_t bytes = 4 << 20;       // of the result, and of any text on the way
+    std::size_t memory = 64 << 20;     // of all values that there are at a time, the result too
     std::uint64_t steps = 4'000'000;   // expressions, elements of lists, 64 bytes of text
     std::time_t now = std::time_t(-1); // of strftime_now; -1: the clock's
 };

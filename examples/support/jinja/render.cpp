@@ -29,7 +29,7 @@ public:
     }
 
 private:
-    using scope = std::vector<member>;
+    using scope = map;
 
     // ---- statements
 
@@ -116,13 +116,13 @@ private:
         (void)to.depth(); // a namespace cannot be in one
         set(*members, one.targets[1], std::move(to));
     }
-    void set(scope& in, const std::string& name, value to) {
+    void set(scope& in, std::string_view name, value to) {
         costs_.spend(in.size() / 8);
         for (auto& each : in)
             if (each.first == name) return void(each.second = std::move(to));
         in.emplace_back(name, std::move(to));
     }
-    const value* variable(const std::string& name) {
+    const value* variable(std::string_view name) {
         for (auto it = scopes_.rbegin(); it != scopes_.rend(); ++it) {
             costs_.spend(1 + it->size() / 8);
             if (const value* found = find(*it, name)) return found;
@@ -213,7 +213,7 @@ private:
             for (std::size_t i = 0; i < of.parts.size(); ++i) set(members, of.operators[i], evaluate(*of.parts[i]));
             return value::a_namespace(std::move(members));
         }
-        std::vector<value> arguments;
+        list arguments;
         std::array<bool, 8> present{};
         for (std::size_t i = 0; i < of.parts.size(); ++i) {
             present[std::min(i, present.size() - 1)] = of.parts[i] != nullptr;
@@ -225,7 +225,7 @@ private:
         if (!of.what->run) return select(of, arguments);
         return of.what->run({arguments, present, costs_, now_});
     }
-    value select(const expression& of, std::vector<value>& arguments) {
+    value select(const expression& of, list& arguments) {
         list all = elements(arguments[0], costs_);
         constexpr std::array<bool, 8> present{true, true, true, true, true, true, true, true};
         const bool wanted = of.what->name.starts_with("select");
@@ -245,7 +245,7 @@ private:
     const map& context_;
     budget costs_;
     const std::time_t now_;
-    std::vector<scope> scopes_;
+    std::vector<scope, counted<scope>> scopes_;
     text out_;
     std::uint32_t line_ = 1;
 };
@@ -253,6 +253,7 @@ private:
 } // namespace
 
 outcome<text> program::render(const map& context, const render_limits& limits) const {
+    const memory_scope scope(limits.memory);
     return renderer(context, limits).all(*tree_);
 }
 

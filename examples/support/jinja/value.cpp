@@ -25,7 +25,7 @@ private:
         bool is_map;
         list items;
         map members;
-        std::string name; // of the member that comes next
+        counted_text name; // of the member that comes next
     };
     bool put(value x) {
         if (open_.empty())
@@ -61,10 +61,10 @@ private:
     bool start_array(std::size_t) override { return begin(false); }
     bool end_object() override { return end(); }
     bool end_array() override { return end(); }
-    bool key(string_t& x) override { return open_.back().name = std::move(x), true; }
+    bool key(string_t& x) override { return open_.back().name = std::string_view(x), true; }
     bool parse_error(std::size_t, const std::string&, const json::exception&) override { return false; }
 
-    std::vector<level> open_;
+    std::vector<level, counted<level>> open_;
 };
 
 std::uint32_t one_deeper(std::uint32_t inner) {
@@ -74,7 +74,7 @@ std::uint32_t one_deeper(std::uint32_t inner) {
     return inner + 1;
 }
 
-void append_json_text(std::string& out, std::string_view bytes) {
+void append_json_text(counted_text& out, std::string_view bytes) {
     out += '"';
     for (const char c : bytes) {
         const auto code = static_cast<unsigned char>(c);
@@ -90,8 +90,8 @@ void append_json_text(std::string& out, std::string_view bytes) {
 }
 
 template <class Sequence, class Write>
-void append_nested(std::string& out, const Sequence& of, std::int64_t indent, std::size_t level, std::string_view signs,
-                   Write write) {
+void append_nested(counted_text& out, const Sequence& of, std::int64_t indent, std::size_t level,
+                   std::string_view signs, Write write) {
     out += signs[0];
     const auto new_line = [&](std::size_t depth) {
         if (indent >= 0) (out += '\n').append(depth * static_cast<std::size_t>(indent), ' ');
@@ -110,17 +110,17 @@ void append_nested(std::string& out, const Sequence& of, std::int64_t indent, st
 value::value(list x) {
     std::uint32_t inner = 0;
     for (const auto& each : x) inner = std::max(inner, each.depth());
-    held_ = std::make_shared<const nest<list>>(std::move(x), one_deeper(inner));
+    held_ = std::allocate_shared<const nest<list>>(counted<list>(), std::move(x), one_deeper(inner));
 }
 value::value(map x) {
     std::uint32_t inner = 0;
     for (const auto& each : x) inner = std::max(inner, each.second.depth());
-    held_ = std::make_shared<const nest<map>>(std::move(x), one_deeper(inner));
+    held_ = std::allocate_shared<const nest<map>>(counted<map>(), std::move(x), one_deeper(inner));
 }
 value value::a_namespace(map members) {
     for (const auto& each : members) (void)each.second.depth();
     value out;
-    out.held_ = std::make_shared<space>(std::move(members));
+    out.held_ = std::allocate_shared<space>(counted<map>(), std::move(members));
     return out;
 }
 
@@ -214,7 +214,7 @@ text printed(const value& of) {
     throw make_fault(errc::unsupported, std::string(of.kind()) + " cannot be written as text without 'tojson'");
 }
 
-void append_json(std::string& out, const value& of, std::int64_t indent, const written_so_far& each_one,
+void append_json(counted_text& out, const value& of, std::int64_t indent, const written_so_far& each_one,
                  std::size_t level) {
     if (each_one) each_one(out.size());
     if (const auto* x = of.as_text()) return append_json_text(out, x->bytes);
@@ -235,6 +235,12 @@ void append_json(std::string& out, const value& of, std::int64_t indent, const w
             append_json(out, each.second, indent, each_one, level + 1);
         });
     throw make_fault(errc::unsupported, std::string(of.kind()) + " has no JSON");
+}
+
+void append_json(std::string& out, const value& of, std::int64_t indent) {
+    counted_text written;
+    append_json(written, of, indent);
+    out += written;
 }
 
 } // namespace ashlar::support::jinja

@@ -6,7 +6,7 @@
 //     jinja::text line = jinja::written("<|im_start|>");   line += jinja::given(what_a_user_sent);
 //
 // Values are immutable and shared, but for a namespace, which cannot be put into another value: nothing refers to
-// itself. Nothing nests deeper than `value::depth_max`.
+// itself. Nothing nests deeper than `value::depth_max`. What they hold is counted (jinja/memory.hpp).
 #pragma once
 
 #include <cstddef>
@@ -19,13 +19,14 @@
 #include <variant>
 #include <vector>
 
+#include <support/jinja/memory.hpp>
 #include <support/outcome.hpp>
 
 namespace ashlar::support::jinja {
 
 struct text {
-    std::string bytes;
-    std::string by_template; // as long; 1 where the template wrote the byte, else 0
+    counted_text bytes;
+    counted_text by_template; // as long; 1 where the template wrote the byte, else 0
 
     text& operator+=(const text& more) {
         bytes += more.bytes;
@@ -36,13 +37,13 @@ struct text {
         return {bytes.substr(at, size), by_template.substr(at, size)};
     }
 };
-inline text written(std::string_view bytes) { return {std::string(bytes), std::string(bytes.size(), 1)}; }
-inline text given(std::string_view bytes) { return {std::string(bytes), std::string(bytes.size(), 0)}; }
+inline text written(std::string_view bytes) { return {counted_text(bytes), counted_text(bytes.size(), 1)}; }
+inline text given(std::string_view bytes) { return {counted_text(bytes), counted_text(bytes.size(), 0)}; }
 
 class value;
-using list = std::vector<value>;
-using member = std::pair<std::string, value>;
-using map = std::vector<member>; // in the order in which it was made
+using list = std::vector<value, counted<value>>;
+using member = std::pair<counted_text, value>;
+using map = std::vector<member, counted<member>>; // in the order in which it was made
 
 struct function {}; // one that a template can call; as a value it is only there
 
@@ -57,7 +58,7 @@ public:
     value(std::int64_t x) : held_(x) {}
     value(double x) : held_(x) {}
     value(function x) : held_(x) {}
-    value(text x) : held_(std::make_shared<const text>(std::move(x))) {}
+    value(text x) : held_(std::allocate_shared<const text>(counted<text>(), std::move(x))) {}
     // exhausted, thrown as a fault: nested too deep. unsupported: a namespace in it.
     value(list x);
     value(map x);
@@ -119,8 +120,9 @@ text printed(const value& of);
 // cannot say.
 // `each_one` hears before every value how much stands there, and may throw: lists may share what they hold.
 using written_so_far = std::function<void(std::size_t)>;
-void append_json(std::string& out, const value& of, std::int64_t indent, const written_so_far& each_one = {},
+void append_json(counted_text& out, const value& of, std::int64_t indent, const written_so_far& each_one = {},
                  std::size_t level = 0);
+void append_json(std::string& out, const value& of, std::int64_t indent);
 std::string real_text(double x); // Python's repr
 
 } // namespace ashlar::support::jinja
