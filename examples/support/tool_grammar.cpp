@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include <support/grammar/json_schema.hpp>
-#include <support/grammar/pattern.hpp>
+#include <support/grammar/json_characters.hpp>
 #include <support/tool_stream.hpp>
 
 namespace ashlar::support {

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include <support/grammar/gbnf.hpp>
+#include <support/grammar/json_characters.hpp>
 #include <support/grammar/number_range.hpp>
 #include <support/grammar/pattern.hpp>
 #include <support/grammar/schema_reader.hpp>

@@ -6,86 +6,16 @@
 #include <utility>
 #include <vector>
 
-#include <support/grammar/gbnf.hpp>
+#include <support/grammar/json_characters.hpp>
 #include <support/unicode.hpp>
 
 namespace ashlar::support {
 
 namespace {
 
-constexpr char hex_digits[] = "0123456789abcdef";
-
-void append_in_brackets(std::string& out, char32_t code) {
-    if (code < 0x20 || code == 0x7f) {
-        out += "\\x", out += hex_digits[code >> 4], out += hex_digits[code & 15];
-        return;
-    }
-    if (code == '\\' || code == ']' || code == '[' || code == '^' || code == '-') out += '\\';
-    append_utf8(out, code);
-}
-
-// Ranges of characters; `broad`: a complement, which control characters do not belong to here.
-struct characters {
-    std::vector<gbnf::range> ranges;
-    bool broad = false;
-
-    bool has(char32_t code) const {
-        return std::any_of(ranges.begin(), ranges.end(),
-                           [&](const auto& each) { return code >= each.low && code <= each.high; });
-    }
-    void add(const characters& more) {
-        ranges.insert(ranges.end(), more.ranges.begin(), more.ranges.end());
-        broad = broad || more.broad;
-    }
-    characters negated(char32_t last) const {
-        auto sorted = ranges;
-        std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.low < b.low; });
-        characters out{.ranges = {}, .broad = true};
-        char32_t from = 0;
-        for (const auto& each : sorted) {
-            if (each.low > from) out.ranges.push_back({from, std::min<char32_t>(each.low - 1, last)});
-            from = std::max<char32_t>(from, each.high + 1);
-            if (from > last) return out;
-        }
-        out.ranges.push_back({from, last});
-        return out;
-    }
-    // As JSON writes them; empty when there is none.
-    std::string text() const {
-        std::string plain, ways;
-        const auto part = [&](char32_t low, char32_t high) { // without what JSON escapes
-            if (low > high) return;
-            append_in_brackets(plain, low);
-            if (high > low) plain += '-', append_in_brackets(plain, high);
-        };
-        const auto outside = [&](char32_t low, char32_t high) { // ... and without surrogates
-            if (low < 0xd800) part(low, std::min<char32_t>(high, 0xd7ff));
-            if (high > 0xdfff) part(std::max<char32_t>(low, 0xe000), high);
-        };
-        for (const auto& each : ranges) {
-            char32_t from = std::max<char32_t>(each.low, 0x20);
-            for (const char32_t escaped : {char32_t{'"'}, char32_t{'\\'}}) {
-                if (escaped < from || escaped > each.high) continue;
-                if (escaped > from) outside(from, escaped - 1);
-                from = escaped + 1;
-            }
-            if (from <= each.high) outside(from, each.high);
-        }
-        int count = 0;
-        if (!plain.empty()) ways = "[" + plain + "]", count = 1;
-        for (char32_t code = 0; code <= '\\'; ++code) {
-            if (!(code < 0x20 ? !broad : code == '"' || code == '\\') || !has(code)) continue;
-            std::string escaped;
-            append_json_character(escaped, code);
-            ways += (ways.empty() ? "" : " | ") + gbnf_literal(escaped);
-            ++count;
-        }
-        return count > 1 ? "(" + ways + ")" : ways;
-    }
-};
-
+constexpr std::string_view hex_digits = "0123456789abcdef";
 constexpr char32_t last_character = 0x10ffff, last_printable = 0x7e;
-const characters digits{.ranges = {{'0', '9'}}}, word{.ranges = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}},
+const json_characters digits{.ranges = {{'0', '9'}}}, word{.ranges = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}},
     space{.ranges = {{'\t', '\r'}, {' ', ' '}}}, line_end{.ranges = {{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}}};
 
 class reader {
@@ -201,12 +131,12 @@ private:
         case '{':
             return fail(errc::corrupt, "a repetition of nothing"), "";
         case '\\': {
-            characters one;
+            json_characters one;
             escape(one, false);
             return one.text();
         }
         default: {
-            characters one;
+            json_characters one;
             const char32_t code = character();
             one.ranges.push_back({code, code});
             return one.text();
@@ -225,16 +155,16 @@ private:
         char32_t value = 0;
         for (; count > 0; --count, ++at_) {
             const char c = static_cast<char>(peek() >= 'A' && peek() <= 'F' ? peek() | 0x20 : peek());
-            const char* digit = std::find(hex_digits, hex_digits + 16, c);
-            if (digit == hex_digits + 16) return fail(errc::corrupt, "a hexadecimal digit is missing"), 0u;
-            value = value << 4 | static_cast<char32_t>(digit - hex_digits);
+            const auto digit = hex_digits.find(c);
+            if (digit == hex_digits.npos) return fail(errc::corrupt, "a hexadecimal digit is missing"), 0u;
+            value = value << 4 | static_cast<char32_t>(digit);
         }
         if (value >= 0xd800 && value < 0xe000) fail(errc::unsupported, "surrogates are not supported");
         return value;
     }
 
     // True: one character, which may begin a range.
-    bool escape(characters& out, bool in_set) {
+    bool escape(json_characters& out, bool in_set) {
         ++at_;
         const char c = peek();
         ++at_;
@@ -280,12 +210,12 @@ private:
     }
 
     std::string set() {
-        characters all;
+        json_characters all;
         ++at_;
         const bool negated = take('^');
         while (!fault_ && !take(']')) {
             if (at_ >= text_.size()) return fail(errc::corrupt, "']' is missing"), "";
-            characters low;
+            json_characters low;
             bool single = true;
             if (peek() == '\\')
                 single = escape(low, true);
@@ -293,7 +223,7 @@ private:
                 low.ranges.push_back({character(), 0}), low.ranges.back().high = low.ranges.back().low;
             if (!fault_ && peek() == '-' && at_ + 1 < text_.size() && text_[at_ + 1] != ']') {
                 ++at_;
-                characters high;
+                json_characters high;
                 const bool also = peek() != '\\' || escape(high, true);
                 if (high.ranges.empty() && !fault_) {
                     const char32_t code = character();
@@ -321,32 +251,6 @@ private:
 };
 
 } // namespace
-
-std::string gbnf_literal(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7f) {
-            out += "\\x", out += hex_digits[byte >> 4], out += hex_digits[byte & 15];
-            continue;
-        }
-        if (c == '"' || c == '\\') out += '\\';
-        out += c;
-    }
-    return out += '"';
-}
-
-void append_json_character(std::string& out, char32_t code) {
-    constexpr std::string_view escaped = "\"\\\b\f\n\r\t", as = "\"\\bfnrt";
-    if (const auto at = code < 0x80 ? escaped.find(static_cast<char>(code)) : std::string_view::npos;
-        at != std::string_view::npos) {
-        out += '\\', out += as[at];
-    } else if (code < 0x20) {
-        out += "\\u00", out += hex_digits[code >> 4], out += hex_digits[code & 15];
-    } else {
-        append_utf8(out, code);
-    }
-}
 
 outcome<std::string> pattern_to_gbnf(std::string_view pattern) { return reader(pattern).read(); }
 

@@ -20,9 +20,4 @@ namespace ashlar::support {
 // may stand before and behind. unsupported, corrupt: the sentence says where.
 outcome<std::string> pattern_to_gbnf(std::string_view pattern);
 
-// Text as a GBNF literal, with its quotes.
-std::string gbnf_literal(std::string_view text);
-// One character of a JSON string, escaped where JSON wants it, without quotes.
-void append_json_character(std::string& out, char32_t code);
-
 } // namespace ashlar::support
