@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The API's edges as a newcomer and as a careless client meet them: addresses and keys, methods and types, bodies in
-chunks, requests in a pipeline, too many connections, and what the pages beside the answers hold."""
+chunks, requests in a pipeline, clients that leave or only end what they send, too many connections, and what the pages
+beside the answers hold."""
 import json
 import os
 import re
 import socket
 import subprocess
+import time
 import unittest
 import urllib.parse
 
-from server import Server
+from server import PATIENCE_S, Server
 
 KEY = "a-key-for-this-test"
 COMPLETIONS = "/v1/completions"
@@ -46,6 +48,8 @@ class Api(unittest.TestCase):
             line = file.readline()
             self.assertTrue(line, "the connection ended within a head")
             head += line
+        if head.startswith(b"HTTP/1.1 100 "):
+            return self.read(file, head_only)
         answer = Answer(head[:-4], b"")
         if head_only:
             return answer
@@ -170,6 +174,40 @@ class Api(unittest.TestCase):
         self.assertIn("version", self.read(file).json())
         self.assertEqual(self.read(file).json()["choices"][0]["text"], self.text)
         self.assertEqual(file.read(), b"")
+
+    def test_who_ends_what_it_sends_gets_all_its_answers(self):
+        whole, stream = (json.dumps({**ASK, **more}).encode() for more in ({}, {"stream": True}))
+        link = self.connect()
+        link.sendall(self.bytes_of("POST", COMPLETIONS, whole) + self.bytes_of("GET", "/version") +
+                     self.bytes_of("POST", COMPLETIONS, stream) + self.bytes_of("POST", COMPLETIONS, whole)[:-1])
+        link.shutdown(socket.SHUT_WR)
+        file = link.makefile("rb")
+        self.assertEqual(self.read(file).json()["choices"][0]["text"], self.text)
+        self.assertIn("version", self.read(file).json())
+        self.assertTrue(self.read(file).body.endswith(b"data: [DONE]\n\n"))
+        self.assertEqual(file.read(), b"")  # of the half request nothing
+
+    def aborted(self):
+        page = self.ask("GET", "/metrics").body.decode()
+        return sum(float(line.split()[-1]) for line in page.splitlines()
+                   if line.startswith("vllm:request_success") and 'finished_reason="abort"' in line)
+
+    def test_who_leaves_has_its_request_cancelled_streamed_or_not(self):
+        for more in ({}, {"stream": True}):
+            with self.subTest(**more):
+                before = self.aborted()
+                link = self.connect()
+                link.sendall(self.bytes_of("POST", COMPLETIONS, json.dumps(
+                    {**ASK, **more, "max_tokens": 1500, "ignore_eos": True}).encode()))
+                if more:
+                    self.assertTrue(link.recv(1 << 16))
+                else:
+                    time.sleep(0.2)
+                link.close()  # with nothing to read this is no reset but the end of what it sends, and no more
+                end = time.monotonic() + PATIENCE_S
+                while self.aborted() == before:
+                    self.assertLess(time.monotonic(), end)
+                    time.sleep(0.05)
 
     def test_http_1_0_gets_its_stream_until_the_end_of_the_connection(self):
         answer = self.ask("POST", COMPLETIONS, json.dumps({**ASK, "stream": True}).encode(), version="1.0")
