@@ -100,8 +100,10 @@ std::variant<std::string, api_error> grammar_of(const answer_form& form) {
     } catch (const api_error& fault) {
         return fault;
     } catch (const json::exception& why) { // a shape that no check foresaw: still a typed answer
-        return api_error{400, "'" + form.field + "' has an unexpected shape: " + std::string(why.what()).substr(0, 200),
-                         form.field};
+        api_error fault;
+        fault.message = "'" + form.field + "' has an unexpected shape: " + std::string(why.what()).substr(0, 200);
+        fault.param = form.field;
+        return fault;
     }
 }
 
