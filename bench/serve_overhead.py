@@ -17,7 +17,7 @@ import time
 from serving import Server
 from streams import Stream, run
 
-ROUNDS, AT_ONCE, PROMPT = 9, 8, 64
+ROUNDS, AT_ONCE, PROMPT = 7, 8, 64
 noise = random.Random(11)
 KEPT = [noise.randrange(96, 289) for _ in range(4 * AT_ONCE)]
 BURST = [192] * AT_ONCE
