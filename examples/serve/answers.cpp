@@ -17,9 +17,6 @@ namespace serve {
 namespace al = ashlar;
 namespace sched = ashlar::sched;
 
-namespace {
-
-// How the scheduler's reasons are told to clients.
 api_error words_for(sched::reject_reason reason) {
     switch (reason) {
     case sched::reject_reason::overloaded:
@@ -46,6 +43,8 @@ api_error words_for(sched::reject_reason reason) {
     return {500, "the request was refused", "", "server_error"};
 }
 
+namespace {
+
 api_error words_for(const al::error& fault) {
     api_error said{503, {}, "", "server_error", std::string(al::to_string(fault.code))};
     std::replace(said.code.begin(), said.code.end(), ' ', '_');
@@ -57,8 +56,7 @@ api_error words_for(const al::error& fault) {
         said.message = "an engine went down while it worked on this request; try again", said.code = "engine_down";
         break;
     case al::errc::closed:
-        return words_for(sched::reject_reason::draining);
-        break;
+        return serve::words_for(sched::reject_reason::draining);
     case al::errc::exhausted:
         said.message = "an engine ran out of room; try again in a moment";
         break;

@@ -32,6 +32,9 @@
 
 namespace serve {
 
+// How the scheduler's reasons are told to clients.
+api_error words_for(ashlar::sched::reject_reason reason);
+
 // One HTTP request that generates: what all its choices share.
 struct job {
     std::shared_ptr<exchange> out;

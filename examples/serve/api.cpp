@@ -210,7 +210,16 @@ void api::generate(const std::string& body, bool chat, std::shared_ptr<exchange>
     hold({std::move(of), std::move(choices), {}});
 }
 
+void api::drain() {
+    draining_ = true;
+    for (auto& one : std::exchange(held_, {})) {
+        one.of->out->on_gone = nullptr;
+        to_.refuse(*one.of->out, words_for(ashlar::sched::reject_reason::draining), one.of->headers);
+    }
+}
+
 void api::hold(held one) {
+    if (draining_) return to_.refuse(*one.of->out, words_for(ashlar::sched::reject_reason::draining), one.of->headers);
     one.grammar = grammars_.ask(one.of->want.form);
     if (const auto* made = one.grammar.ready()) return begin(std::move(one), *made);
     if (!one.grammar)

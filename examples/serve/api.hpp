@@ -31,6 +31,7 @@ public:
     api(std::string key, const vocabulary& words, const api_limits& limits, answers& to, surroundings about);
 
     void serve(http_request request, std::shared_ptr<exchange> out);
+    void drain(); // who waits for a grammar, and who would from now on, is told that the server goes
 
 private:
     void health(exchange& out, const http_headers& headers);
@@ -56,6 +57,7 @@ private:
     const surroundings about_;
     const std::int64_t started_; // seconds since 1970
     std::list<held> held_;
+    bool draining_ = false;
     answer_grammars grammars_;
 };
 

@@ -66,7 +66,7 @@ constraints::asked constraints::compile(const std::string& text) {
     using loaded = decltype(kept_)::loaded;
     return kept_.load(text, [this, text]() -> loaded {
         auto made = compile_grammar(text);
-        if (!made) return {made.fault(), made.fault().sentence.size()};
+        if (!made) return {made.fault(), made.fault().sentence.size() + 512};
         auto machine = std::make_shared<const sup::automaton>(std::move(made).value());
         auto masks = std::make_shared<sup::token_masks>(machine, tree_, masks_bytes);
         masks->prepare(prepared_work);

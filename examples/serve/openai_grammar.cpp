@@ -104,6 +104,12 @@ std::variant<std::string, api_error> grammar_of(const answer_form& form) {
         fault.message = "'" + form.field + "' has an unexpected shape: " + std::string(why.what()).substr(0, 200);
         fault.param = form.field;
         return fault;
+    } catch (const std::exception& why) { // nor this one; it stays this request's own
+        api_error fault;
+        fault.status = 500, fault.type = "server_error";
+        fault.message = "'" + form.field + "' could not be prepared: " + std::string(why.what()).substr(0, 200);
+        fault.param = form.field;
+        return fault;
     }
 }
 

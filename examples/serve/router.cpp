@@ -249,6 +249,7 @@ private:
                          how_.drain_s);
             state_.ends();
             http_.last_answers(); // who still comes is told so
+            api_.drain();
             steps_.feed(sched::drain{monotonic() + from_seconds(how_.drain_s)});
             await_signal();
         });

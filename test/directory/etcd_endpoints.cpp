@@ -113,6 +113,20 @@ TEST_CASE("names are looked up again when all addresses have failed, one lookup 
     CHECK_THROWS(etcd_endpoints({}, by_hand));
 }
 
+TEST_CASE("a name that is given twice is one endpoint") {
+    asked = 0, found = "127.0.0.1";
+    etcd_endpoints where({"member:1", "member:1", "member:2"}, by_hand);
+    CHECK(asked == 2);
+    found = "";
+    for (int round = 0; round < 6; ++round) {
+        int tries = 1;
+        for (asked = 0; !where.next(); ++tries) REQUIRE(tries < 3);
+        CHECK(tries == 2);
+        REQUIRE(soon([] { return asked == 2; }));
+        for (int i = 0; i < 100; ++i) CHECK_FALSE(where.moved());
+    }
+}
+
 TEST_CASE("what the machine knows of a host") {
     CHECK(support::addresses_of("127.0.0.1") == addresses{"127.0.0.1"});
     CHECK_FALSE(support::addresses_of("localhost").empty());

@@ -297,6 +297,27 @@ class Drain(unittest.TestCase):
             self.assertEqual(caught.exception.error["code"], "shutting_down")
             self.ended(server, began, DRAIN_S + END_S)
 
+    def test_who_waits_for_a_grammar_is_told_that_the_server_goes(self):
+        def slow(k):  # some tenths of a second each, and refused then
+            return "root ::= " + " ".join(f'("a{k}" | "b" [a-z]{{0,20}} "{i}" | [0-9a-f]{{1,12}})' for i in range(700))
+
+        with Server("--pool-mib", "64", "--drain", "60") as server:
+            at = urllib.parse.urlsplit(server.url)
+            asked = [http.client.HTTPConnection(at.hostname, at.port, timeout=60) for _ in range(12)]
+            for k, each in enumerate(asked):
+                each.request("POST", "/v1/completions", json.dumps(
+                    {"prompt": "x", "max_tokens": 2, "grammar": slow(k)}), {"Content-Type": "application/json"})
+            server.wait_for(lambda: server.get("/health")[0] == 200, "it has heard all")
+            server.process.send_signal(signal.SIGTERM)
+            codes = []
+            for each in asked:
+                answer = each.getresponse()
+                codes.append((answer.status, json.loads(answer.read())["error"]["code"]))
+                each.close()
+            self.assertLessEqual(set(codes), {(503, "shutting_down"), (400, "unsupported_grammar")})
+            self.assertEqual(codes[-1], (503, "shutting_down"))
+            self.ended(server, time.monotonic(), END_S)
+
     def test_a_signal_to_all_its_processes_is_one_signal(self):
         # So do a terminal at Ctrl-C, and systemd.
         with Server("--pool-mib", "64", "--drain", "60") as server:

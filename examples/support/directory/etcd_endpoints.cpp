@@ -39,6 +39,7 @@ std::vector<std::string> addresses_of(const std::string& host) {
 
 etcd_endpoints::etcd_endpoints(const std::vector<std::string>& names, host_lookup lookup) : lookup_(lookup) {
     for (const auto& each : names) {
+        if (std::any_of(hosts_.begin(), hosts_.end(), [&](const host& one) { return one.name == each; })) continue;
         const auto colon = each.rfind(':');
         host one{.name = each, .text = each.substr(0, colon)};
         if (one.text.size() > 2 && one.text.front() == '[') one.text = one.text.substr(1, one.text.size() - 2);
@@ -81,7 +82,11 @@ void etcd_endpoints::look_again() {
     if (now->hosts.empty()) return;
     try {
         std::thread([now, lookup = lookup_] {
-            for (const auto& each : now->hosts) now->found.push_back(lookup(each));
+            now->found.resize(now->hosts.size());
+            try {
+                for (std::size_t i = 0; i < now->hosts.size(); ++i) now->found[i] = lookup(now->hosts[i]);
+            } catch (const std::exception&) { // no memory: the others stay where they were known
+            }
             now->done.store(true, std::memory_order_release);
         }).detach();
         looking_ = std::move(now);
