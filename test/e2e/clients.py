@@ -41,6 +41,9 @@ class Clients(unittest.TestCase):
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
         self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
 
+    def answered(self):
+        return sum(value for (name, _), value in self.server.metrics().items() if name == "vllm:request_success_total")
+
     def test_lm_eval_scores_two_tasks(self):
         tasks = self.folder / "tasks"
         tasks.mkdir()
@@ -59,6 +62,7 @@ class Clients(unittest.TestCase):
         self.server.wait_all_free()
 
     def test_guidellm_sweeps(self):
+        before = self.answered()
         data = self.folder / "prompts.jsonl"
         data.write_text("".join(json.dumps({"prompt": f"Story {i}: the mason chose the next block and said",
                                             "output_tokens_count": 8}) + "\n" for i in range(64)))
@@ -72,8 +76,10 @@ class Clients(unittest.TestCase):
               f"{[each['successful'] for each in totals]} requests", flush=True)
         self.assertEqual(len(totals), STAGES)
         for each in totals:
-            self.assertGreaterEqual(each["successful"], REQUESTS)
-            self.assertEqual(each["errored"], 0)
+            self.assertEqual((each["errored"], each["incomplete"]), (0, 0))
+            # On a busy machine its figures leave out a request at the edge of a stage.
+            self.assertGreaterEqual(each["successful"], REQUESTS // 2)
+        self.assertGreaterEqual(self.answered() - before, STAGES * REQUESTS)
         self.server.wait_all_free()
 
 
