@@ -173,21 +173,22 @@ FIGURES = [
     ),
     Figure(
         id="serve.overhead",
-        what="tokens/s of streams, 8 at a time, through HTTP, router, prefill and decode apart / a bare engine loop",
+        what="tokens/s of 8 streams through HTTP, router, prefill and decode apart / a bare engine loop, two threads",
         bar="ratio >= 0.95, n >= 7",
         command=("{python}", "{root}/bench/serve_overhead.py", "{build}/bin/ashlar-bench-model-decoder",
                  "{build}/bin/ashlar-serve"),
         builds=("ashlar-bench-model-decoder", "ashlar-serve"),
-        note="32 answers of 96 to 288 tokens, eight kept under way, two threads an engine; burst_ratio: eight of 192 "
-             "tokens that begin together and none behind them (until 2026-11-26 this row, 0.919), where the first "
-             "0.8 s and the last 0.5 s decode fewer than eight: 215 to 230 steps where the bare loop takes 191. What "
-             "a token's way costs by counters: the decode engine waits for the router 0.08 ms a step of 17 ms, so "
-             "that beginning a step before the router has seen the last could gain half a percent; router and client "
-             "take 1.2 % of the two processors. Tried: one write for all that an engine says of a step, and answers' "
-             "bytes written behind the next batch, not before it (burst 0.905 to 0.919); all prompts but the first "
-             "in one batch, and KV over window in the place of libfabric: neither changed it beyond the noise; a look "
-             "around once a millisecond instead of between all layers, which took 10 us each, 0.3 ms a step; the "
-             "likeliest token found 16 at a time, which both gain by.",
+        note="Short by what two processors cannot do at once. The first 0.8 s and the last 0.5 s decode fewer than "
+             "eight, which takes 215 to 230 steps where the bare loop takes 191; meanwhile prefill's two threads "
+             "and decode's two share two processors. Router and client take 1.2 % of them; the decode engine waits "
+             "for the router 0.08 ms a step of 17 ms, so that beginning a step before the router has seen the last "
+             "could gain half a percent. Tried: one write for all that an engine says of a step, and answers' bytes "
+             "written behind the next batch, not before it (0.905 to 0.919); all prompts but the first in one batch "
+             "(--batch-tokens 512), and KV over window in the place of libfabric: neither changed it beyond the "
+             "noise; a look around once a millisecond instead of between all layers, where it took 10 us each, 0.3 "
+             "ms a step (after this row). With eight kept under way, 32 answers of 96 to 288 tokens, two rounds "
+             "gave 0.80: there each prompt takes turns with decode's threads. Not tried: threads of two engines "
+             "that know of each other.",
     ),
     Figure(
         id="split.interference",

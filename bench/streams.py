@@ -43,10 +43,9 @@ class Stream:
         return True
 
 
-def run(open_streams, due=(), until=None, behind=lambda: None):
-    """Reads all streams to their ends, those that `due` = [(moment, make)] opens later among them, and the one that
-    `behind` gives, or None, for each that has ended; what is still open at the moment `until` is closed, as a client
-    that leaves. Returns them in the order in which they were opened."""
+def run(open_streams, due=(), until=None):
+    """Reads all streams to their ends, those that `due` = [(moment, make)] opens later among them; what is still open
+    at the moment `until` is closed, as a client that leaves. Returns them in the order in which they were opened."""
     waiting = selectors.DefaultSelector()
     streams, later, live = [], sorted(due, key=lambda pair: pair[0]), 0
 
@@ -73,9 +72,5 @@ def run(open_streams, due=(), until=None, behind=lambda: None):
         for key, _ in waiting.select(max(0.0, patience)):
             if key.data.read():
                 waiting.unregister(key.fileobj)
-                following = behind()
-                if following:
-                    add(following)
-                else:
-                    live -= 1
+                live -= 1
     return streams
