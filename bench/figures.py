@@ -186,9 +186,9 @@ FIGURES = [
              "written behind the next batch, not before it (0.905 to 0.919); all prompts but the first in one batch "
              "(--batch-tokens 512), and KV over window in the place of libfabric: neither changed it beyond the "
              "noise; a look around once a millisecond instead of between all layers, where it took 10 us each, 0.3 "
-             "ms a step (after this row). With eight kept under way, 32 answers of 96 to 288 tokens, two rounds "
-             "gave 0.80: there each prompt takes turns with decode's threads. Not tried: threads of two engines "
-             "that know of each other.",
+             "ms a step (after this row). With eight kept under way, 32 answers of 96 to 288 tokens (this script as "
+             "of commit e81468d), two rounds gave 0.80: there each prompt takes turns with decode's threads. Not "
+             "tried: threads of two engines that know of each other.",
     ),
     Figure(
         id="split.interference",
